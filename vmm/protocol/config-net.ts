@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+export const nicModels = ['e1000', 'ne2k', 'rtl8139', 'pcnet', 'virtio'] as const;
+
+const port = z.int().min(0).max(65535);
+const ipv4 = z.ipv4('must be an IPv4 address');
+
+export const forwardSchema = z.strictObject({
+  protocol: z.enum(['tcp', 'udp']).default('tcp'),
+  /** Loopback unless said otherwise: a forward is not an invitation to the whole network. */
+  hostAddress: ipv4.default('127.0.0.1'),
+  /** 0: any free one */
+  hostPort: port,
+  /** Default: the address that DHCP gives to the guest. */
+  guestAddress: ipv4.optional(),
+  guestPort: port.min(1),
+});
+
+const backendSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('user') }),
+  z.strictObject({ type: z.literal('internal'), name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be a short name') }),
+  z.strictObject({ type: z.literal('socket'), mode: z.enum(['listen', 'connect', 'mcast', 'udp']), address: z.string().min(1).max(300) }),
+  z.strictObject({ type: z.literal('tap'), name: z.string().regex(/^[^\s/]{1,15}$/, 'must be the name of a network interface') }),
+  z.strictObject({ type: z.literal('none') }),
+]);
+
+/** Unicast, six octets. */
+const mac = z.string().regex(/^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/, 'must be a unicast MAC address such as 52:54:00:12:34:56');
+
+export const nicSchema = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, 'must be a short word such as net0')
+    .default('net0'),
+  model: z.enum(nicModels).default('e1000'),
+  backend: backendSchema.default({ type: 'user' }),
+  /** Default: derived from the VM's id, so that a clone has another. */
+  mac: mac.optional(),
+  forwards: z.array(forwardSchema).max(256).default([]),
+  /** Writes every frame to this pcap file. */
+  pcap: z.string().min(1).max(4096).optional(),
+  /** The cable is plugged in. */
+  link: z.boolean().default(true),
+});
+
+export type Nic = z.output<typeof nicSchema>;
+export type NicInput = z.input<typeof nicSchema>;
+export type Forward = z.output<typeof forwardSchema>;
