@@ -107,6 +107,8 @@ export class PhysicalMap {
   readonly table: Uint32Array;
   readonly #mapListeners: MapListener[] = [];
   readonly #writeListeners: WriteListener[] = [];
+  #changedFrom = Infinity;
+  #changedTo = 0;
 
   /** `space`: bytes of physical address space covered, at least 4 GiB plus the RAM mapped above. */
   constructor(memory: GuestMemory, space: number = FOUR_GIB + Math.max(0, memory.ram.length - PCI_HOLE)) {
@@ -119,22 +121,29 @@ export class PhysicalMap {
     return this.table[Math.floor(address / PAGE_SIZE)] ?? 0;
   }
 
-  /** Maps `pageCount` pages to consecutive guest memory from `offset` with `flags`; flags 0 unmaps. Listeners hear of it with `changed`. */
+  /** Maps `pageCount` pages to consecutive guest memory from `offset` with `flags`; flags 0 unmaps. Listeners hear of it at the next `commit`. */
   fill(firstPage: number, pageCount: number, offset: number, flags: number): void {
     const end = Math.min(firstPage + pageCount, this.table.length);
-    if (flags === 0) {
-      if (firstPage < end) this.table.fill(0, firstPage, end);
-      return;
+    for (let page = firstPage, at = offset; page < end; page++, at += PAGE_SIZE) {
+      const entry = flags === 0 ? 0 : (at | flags) >>> 0;
+      if (this.table[page] === entry) continue;
+      this.table[page] = entry;
+      if (page < this.#changedFrom) this.#changedFrom = page;
+      if (page >= this.#changedTo) this.#changedTo = page + 1;
     }
-    for (let page = firstPage, at = offset; page < end; page++, at += PAGE_SIZE) this.table[page] = at | flags;
+  }
+
+  /** Tells the listeners which pages `fill` really changed since the last time; nothing if none. */
+  commit(): void {
+    const first = this.#changedFrom;
+    const count = this.#changedTo - first;
+    this.#changedFrom = Infinity;
+    this.#changedTo = 0;
+    if (count > 0) for (const listener of this.#mapListeners) listener(first, count);
   }
 
   onChange(listener: MapListener): void {
     this.#mapListeners.push(listener);
-  }
-
-  changed(firstPage: number, pageCount: number): void {
-    for (const listener of this.#mapListeners) listener(firstPage, pageCount);
   }
 
   /** Told of every change of guest memory that no vCPU made itself: translated code there must be dropped. */
