@@ -1,0 +1,146 @@
+/** The library: VMs that exist, run or not. A process of its own, or inside the command. */
+import { z } from 'zod';
+import { method } from './method.ts';
+import { hostPath, line } from './text.ts';
+import { jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
+import { alive, stopped, type VmState } from './states.ts';
+
+/** Checked against `vmConfigSchema` by the server, so that errors name fields of the configuration. */
+const configInput = z.record(z.string(), z.unknown());
+/** A file on the host by its path, or one that was uploaded (browsers do not tell paths). */
+const source = { path: hostPath.optional(), upload: z.string().max(64).optional() };
+
+export const libraryMethods = {
+  'host.info': method({
+    summary: 'What this host offers: version, accelerators, firmware, memory, CPU models',
+    result: {
+      version: z.string(),
+      platform: z.string(),
+      cpus: z.number(),
+      /** MiB */
+      memory: z.number(),
+      library: z.string(),
+      accelerators: z.array(z.string()),
+      cpuModels: z.array(z.string()),
+      /** Null where it is missing; `firmwareHelp` then says what to do. */
+      firmware: z.string().nullable(),
+      firmwareHelp: z.string().optional(),
+    },
+  }),
+
+  'vm.list': method({ summary: 'All VMs of the library', result: { vms: z.array(vmSummarySchema) } }),
+  'vm.get': method({
+    summary: 'One VM with its whole configuration',
+    params: { vm: vmRef },
+    result: { vm: vmSummarySchema, config: z.record(z.string(), z.unknown()) },
+  }),
+  'vm.create': method({
+    summary: 'Make a VM from a configuration; only the name is needed. `disks` are made as new, empty images',
+    params: {
+      config: configInput,
+      disks: z.array(z.strictObject({ drive: z.string(), size: z.int().positive(), format: z.enum(['raw', 'qcow2']).default('raw') })).default([]),
+    },
+    result: { vm: vmSummarySchema },
+  }),
+  'vm.configure': method({
+    summary: 'Change settings: each given top-level field replaces the present one. `nextStart` lists those that take effect at the next start',
+    params: { vm: vmRef, changes: configInput },
+    result: { vm: vmSummarySchema, config: z.record(z.string(), z.unknown()), nextStart: z.array(z.string()) },
+  }),
+  'vm.rename': method({ summary: 'Give a VM another name', params: { vm: vmRef, name: line(120) }, result: { vm: vmSummarySchema } }),
+  'vm.clone': method({
+    summary: 'Copy a VM with its disks; the copy has its own id and MAC addresses',
+    params: { vm: vmRef, name: line(120).optional() },
+    result: { job: jobRef.shape.job },
+    when: stopped,
+  }),
+  'vm.delete': method({ summary: 'Move a VM to the trash', params: { vm: vmRef }, when: stopped }),
+  'vm.open': method({
+    summary: 'Show a VM folder that lies elsewhere in this library, without moving it',
+    params: { directory: hostPath },
+    result: { vm: vmSummarySchema },
+  }),
+  'vm.thumbnail': method({
+    summary: 'Small picture of the screen as last seen, PNG in base64; null: none',
+    params: { vm: vmRef },
+    result: { png: z.string().nullable() },
+  }),
+  'vm.log': method({
+    summary: 'End of the log of the last run',
+    params: { vm: vmRef, lines: z.int().min(1).max(10000).default(200) },
+    result: { lines: z.array(z.string()) },
+  }),
+
+  'vm.start': method({
+    summary: 'Start a VM in a process of its own; answers when it runs',
+    params: { vm: vmRef, paused: z.boolean().default(false) },
+    result: { vm: vmSummarySchema },
+    when: stopped,
+  }),
+  'vm.pause': method({ summary: 'Stop its clock', params: { vm: vmRef }, when: ['running'] }),
+  'vm.resume': method({ summary: 'Let it go on', params: { vm: vmRef }, when: ['paused'] }),
+  'vm.reset': method({ summary: 'Press the reset button', params: { vm: vmRef }, when: alive }),
+  'vm.powerButton': method({ summary: 'Press the power button: the guest is asked to shut down (ACPI)', params: { vm: vmRef }, when: ['running'] }),
+  'vm.powerOff': method({
+    summary: 'Pull the plug. What the guest has flushed is on disk',
+    params: { vm: vmRef },
+    when: ['starting', 'running', 'paused', 'stopping'] satisfies VmState[],
+  }),
+
+  'trash.list': method({ summary: 'Deleted VMs', result: { vms: z.array(trashedVmSchema) } }),
+  'trash.restore': method({ summary: 'Take a VM out of the trash', params: { id: z.string() }, result: { vm: vmSummarySchema } }),
+  'trash.purge': method({ summary: 'Delete a VM in the trash, or all of them, for ever', params: { id: z.string().optional() } }),
+
+  'media.detect': method({
+    summary: 'Say what a file is and which machine would suit it; changes nothing',
+    params: source,
+    result: { medium: mediumSchema, config: z.record(z.string(), z.unknown()) },
+  }),
+  'media.import': method({
+    summary:
+      'Make a VM of a dropped file. `copy` takes the image into the VM folder (uploads always are); without it the VM uses the file where it lies. `changes` override the proposed configuration',
+    params: {
+      ...source,
+      name: line(120).optional(),
+      copy: z.boolean().default(true),
+      start: z.boolean().default(false),
+      changes: configInput.default({}),
+    },
+    result: { job: jobRef.shape.job },
+  }),
+
+  'guests.list': method({
+    summary: 'Small guests that can be fetched to try Strate',
+    result: {
+      guests: z.array(
+        z.looseObject({
+          id: z.string(),
+          name: z.string(),
+          description: z.string(),
+          bytes: z.number(),
+          cached: z.boolean(),
+          available: z.boolean(),
+          /** What is needed where it is not available. */
+          help: z.string().optional(),
+        }),
+      ),
+    },
+  }),
+  'guests.try': method({
+    summary: 'Fetch a small guest where the host can, make a VM of it and start it',
+    params: { guest: z.string(), start: z.boolean().default(true) },
+    result: { job: jobRef.shape.job },
+  }),
+
+  'jobs.list': method({ summary: 'Long work, running and recent', result: { jobs: z.array(jobSchema) } }),
+  'jobs.cancel': method({ summary: 'Stop a job; nothing half-done stays', params: { job: z.string() } }),
+
+  'settings.get': method({ summary: 'Settings of the application', result: { settings: z.record(z.string(), z.unknown()) } }),
+  'settings.set': method({
+    summary: 'Change settings of the application; null takes one back to its default',
+    params: { settings: z.record(z.string().max(64), z.unknown()) },
+    result: { settings: z.record(z.string(), z.unknown()) },
+  }),
+} as const;
+
+export type LibraryMethods = typeof libraryMethods;
