@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { silentLog, type Log } from '../base/log.ts';
 import type { AccessSize, Region } from './bus.ts';
-import { ManualClock, TimerQueue, type Timer } from './clock.ts';
+import { ManualClock, ManualScheduler, TimerQueue, type Timer } from './clock.ts';
 import type { Device, DeviceContext, ResetKind, StateFormat } from './device.ts';
 import type { Dma } from './dma.ts';
 import type { ProbeIrq } from './irq.ts';
@@ -99,7 +99,7 @@ class CountingScheduler extends TimerQueue {
 }
 
 /** RAM for tests: within bounds plain memory, beyond it aborted cycles. Refuses arguments that no address generator makes. */
-class CheckedDma implements Dma {
+export class CheckedDma implements Dma {
   readonly ram = new Uint8Array(RAM_BYTES);
   work = 0;
 
@@ -128,6 +128,11 @@ class CheckedDma implements Dma {
     this.check(addr, from.length);
     if (addr < RAM_BYTES) this.ram.set(from.subarray(0, Math.min(from.length, RAM_BYTES - addr)), addr);
   }
+}
+
+/** What a device's own unit tests give it: a clock moved by hand, a megabyte of RAM, and no log. */
+export function createTestContext(): { readonly scheduler: ManualScheduler; readonly dma: CheckedDma; readonly log: Log } {
+  return { scheduler: new ManualScheduler(), dma: new CheckedDma(), log: silentLog };
 }
 
 export interface FixtureContext extends DeviceContext {
