@@ -16,10 +16,10 @@ export interface Method<P extends z.ZodType = z.ZodType, R extends z.ZodType = z
 }
 
 export type MethodTable = Readonly<Record<string, Method>>;
-export type ParamsOf<M extends Method> = z.input<M['params']>;
+export type ParamsOf<M> = M extends { readonly params: infer P extends z.ZodType } ? z.input<P> : never;
 /** What the server's handler is given: checked, with defaults. */
-export type CheckedParamsOf<M extends Method> = z.output<M['params']>;
-export type ResultOf<M extends Method> = z.output<M['result']>;
+export type CheckedParamsOf<M> = M extends { readonly params: infer P extends z.ZodType } ? z.output<P> : never;
+export type ResultOf<M> = M extends { readonly result: infer R extends z.ZodType } ? z.output<R> : never;
 
 type Shape = Record<string, z.ZodType>;
 interface Definition<P extends Shape, R extends Shape> {
@@ -47,7 +47,7 @@ export interface EventType<D extends z.ZodType = z.ZodType> {
   readonly data: D;
 }
 export type EventTable = Readonly<Record<string, EventType>>;
-export type EventDataOf<E extends EventType> = z.output<E['data']>;
+export type EventDataOf<E> = E extends { readonly data: infer D extends z.ZodType } ? z.output<D> : never;
 
 export function event<D extends Shape>(summary: string, data: D): EventType<z.ZodObject<D, z.core.$loose>> {
   return { summary, data: z.looseObject(data) };
