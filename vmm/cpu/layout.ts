@@ -56,6 +56,8 @@ export const MODE_PROTECTED = 4; // CR0.PE and not virtual-8086
 export const MODE_V86 = 8;
 export const MODE_LONG = 16; // EFER.LMA
 export const MODE_STACK32 = 32; // SS.B
+/** ES, CS, SS and DS have base 0 and SEG_REACH >= 0xFFFFFFFF: 32-bit addresses through them are linear addresses. Never with MODE_CODE64. */
+export const MODE_FLAT = 64;
 export const CPL = 0xdc; // i32
 /** Non-zero: leave the run of translated or interpreted code at the next block boundary and look at what happened (EVENT_*). */
 export const EVENTS = 0xe0; // i32
@@ -73,13 +75,13 @@ export const EXIT_HALT = 1;
 export const EXIT_KICKED = 2;
 export const EXIT_SHUTDOWN = 3; // triple fault
 export const EXIT_DEBUG = 4;
-/** Instructions retired since power-on. */
-export const INSTRUCTIONS = 0xe8; // i64
-/** Instructions left in this slice. */
-export const BUDGET = 0xf0; // i64
-/** Bit per segment register (1 << SEG_*): accesses through it need seg_check (limit, type, null or expand-down). 0 in 64-bit mode. */
-export const SEG_CHECKED = 0xf8; // i32
-export const A20_MASK = 0xfc; // i32: physical address mask of the lower 32 bits
+/** Instructions retired since power-on at the end of this slice: retired now = SLICE_END - LEFT - those of the running trace, see `instructions()`. */
+export const SLICE_END = 0xe8; // i64
+/** Instructions left in this slice; kept in a local by generated code and stored before calls of helpers. */
+export const LEFT = 0xf0; // i32
+/** The micro-op being executed while a helper runs, 0 at an instruction boundary: gives RIP and the exact instruction count. */
+export const CURRENT_UOP = 0xf4; // i32
+export const A20_MASK = 0xf8; // i32: physical address mask of the lower 32 bits
 
 // -- segment registers: hidden parts, 32 bytes each
 export const SEGMENTS = 0x100;
@@ -98,6 +100,11 @@ export const SEG_BASE = 0; // i64; 0 for ES CS SS DS in 64-bit mode
 export const SEG_LIMIT = 8; // i32, in bytes, granularity applied
 export const SEG_ATTR = 12; // i32: descriptor bits 8..15 and 20..23 as in the second dword (type S DPL P .. AVL L D G)
 export const SEG_SELECTOR = 16; // i32
+/**
+ * i64, signed: an access whose last byte lies at an offset <= this one is within the limit and of a permitted type, for reads and for writes. All
+ * others ask seg_check. -1 for segments that must always ask (null, read-only, expand-down), 0x7FFF_FFFF_FFFF_FFFF in 64-bit mode.
+ */
+export const SEG_REACH = 24;
 
 // -- control, debug and model-specific registers, i64 each
 export const CR0 = 0x280;
@@ -133,6 +140,10 @@ export const SCRATCH = 0xb00;
 export const OPCODE_TABLES = 0x10000;
 export const OPCODE_TABLES_SIZE = 0x50000;
 
+// -- static data of the AssemblyScript module (constant tables; --memoryBase of build/engine.node.ts)
+export const STATIC_DATA = 0x60000;
+export const STATIC_DATA_SIZE = 0x20000;
+
 // -- TLBs: direct-mapped, index = (linear >> 12) & (TLB_ENTRIES - 1); one for each way of checking permissions
 export const TLB = 0x80000;
 export const TLB_ENTRIES = 2048;
@@ -158,5 +169,16 @@ export const PAGE_CODE = 8;
 export const PHYSICAL_PAGES = 0x100000; // i32 each; 4 GiB + 4 GiB of space: 8 MiB
 export const PHYSICAL_PAGES_COUNT = 0x200000;
 
-// -- the decoded-code cache takes the rest of the core memory
-export const CODE_CACHE = 0x900000;
+// -- the decoded-code cache
+/** Entries of TRACE_HASH_ENTRY bytes: RAM offset of the first instruction (i32), MODE (i32), first micro-op (i32, 0 = free). */
+export const TRACE_HASH = 0x900000;
+export const TRACE_HASH_ENTRIES = 0x10000;
+export const TRACE_HASH_ENTRY = 16;
+/** i64 per RAM page: bit n = the 64-byte granule n holds decoded code. */
+export const CODE_GRANULES = 0xa00000;
+/** i32 per RAM page: the first trace of the page (its header), 0 = none. */
+export const CODE_PAGES = 0x1200000;
+export const CODE_CACHE = 0x1600000;
+export const CODE_CACHE_END = 0x2600000;
+/** Size of the core memory in WebAssembly pages. */
+export const CORE_MEMORY_PAGES = 0x260;
