@@ -100,11 +100,12 @@ export const SEG_BASE = 0; // i64; 0 for ES CS SS DS in 64-bit mode
 export const SEG_LIMIT = 8; // i32, in bytes, granularity applied
 export const SEG_ATTR = 12; // i32: descriptor bits 8..15 and 20..23 as in the second dword (type S DPL P .. AVL L D G)
 export const SEG_SELECTOR = 16; // i32
+
 /**
- * i64, signed: an access whose last byte lies at an offset <= this one is within the limit and of a permitted type, for reads and for writes. All
- * others ask seg_check. -1 for segments that must always ask (null, read-only, expand-down), 0x7FFF_FFFF_FFFF_FFFF in 64-bit mode.
+ * Per segment ES..GS an i64, signed (SEG_REACH + 8 * segment): an access whose last byte lies at an offset <= this one is within the limit and of a permitted type, for reads
+ * and for writes. All others ask seg_check. -1 for segments that must always ask (null, read-only, expand-down), 0x7FFF_FFFF_FFFF_FFFF in 64-bit mode.
  */
-export const SEG_REACH = 24;
+export const SEG_REACH = 0x240;
 
 // -- control, debug and model-specific registers, i64 each
 export const CR0 = 0x280;
