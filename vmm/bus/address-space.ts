@@ -225,14 +225,10 @@ function flatten(placements: Iterable<Placement>): Range[] {
     const reader = here.find((placement) => placement.reads);
     const writer = here.find((placement) => placement.writes);
     if (reader === undefined && writer === undefined) continue;
-    const previous = ranges.at(-1);
-    if (previous?.end === start && previous.reader === reader && previous.writer === writer) ranges.pop();
-    ranges.push({
-      start: previous?.end === start && previous.reader === reader && previous.writer === writer ? previous.start : start,
-      end,
-      reader,
-      writer,
-    });
+    const previous: Range | undefined = ranges.at(-1);
+    const joins = previous !== undefined && previous.end === start && previous.reader === reader && previous.writer === writer;
+    if (joins) ranges[ranges.length - 1] = { ...previous, end };
+    else ranges.push({ start, end, reader, writer });
   }
   return ranges;
 }

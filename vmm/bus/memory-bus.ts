@@ -23,6 +23,8 @@ export interface BlockMapping extends Mapping {
 export interface MemoryBus extends Bus {
   /** Maps memory, enabled and claiming reads and writes. */
   mapBlock(base: number, block: MemoryBlock, options?: BlockOptions): BlockMapping;
+  /** Makes several changes of mappings and decodes anew once, at the end. */
+  batch(change: () => void): void;
 }
 
 /** Priorities on the memory bus, lowest first: what the board's address decoding does before a PCI device sees a cycle. */
