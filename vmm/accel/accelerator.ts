@@ -45,6 +45,8 @@ export interface VcpuOptions {
   readonly doorbell: Int32Array;
   /** Absent when the model has no local APIC. */
   readonly apic?: ApicBaseMsr;
+  /** FERR#: an unmasked x87 exception waits and CR0.NE is 0 (SDM vol.3 8.7.2 of older editions: MS-DOS compatible error reporting). */
+  coprocessorError?(pending: boolean): void;
   readonly log: Log;
 }
 
@@ -77,6 +79,8 @@ export interface Vcpu {
   startup(vector: number): void;
   /** Level of A20M#, inverted: true passes address bit 20. */
   a20(enabled: boolean): void;
+  /** Level of IGNNE#. */
+  ignoreNumericError?(on: boolean): void;
   /** RESET: state as after power-on (SDM vol.3 table 9-1), the time stamp counter included. */
   reset(): void;
   /** Instructions retired since it was created: exact between slices and during bus accesses. Virtual guest time is derived from it. */
