@@ -225,9 +225,9 @@ function flatten(placements: Iterable<Placement>): Range[] {
     const reader = here.find((placement) => placement.reads);
     const writer = here.find((placement) => placement.writes);
     if (reader === undefined && writer === undefined) continue;
-    const previous: Range | undefined = ranges.at(-1);
-    const joins = previous !== undefined && previous.end === start && previous.reader === reader && previous.writer === writer;
-    if (joins) ranges[ranges.length - 1] = { ...previous, end };
+    const last = ranges.length - 1;
+    const joins = last >= 0 && ranges[last]!.end === start && ranges[last]!.reader === reader && ranges[last]!.writer === writer;
+    if (joins) ranges[last] = { ...ranges[last]!, end };
     else ranges.push({ start, end, reader, writer });
   }
   return ranges;

@@ -164,8 +164,8 @@ export const piix3 = defineDevice({
         },
       },
       reset: () => {
-        const { pirqs, coprocessorError } = state; // levels that others drive
-        Object.assign(state, poweredOn(), { pirqs, coprocessorError });
+        const { pirqs } = state; // levels that others drive; FERR# ends with the processor's own reset
+        Object.assign(state, poweredOn(), { pirqs });
         config.reset();
         driveLines();
       },
