@@ -77,6 +77,8 @@ export function placeDrives(parsed: readonly Parsed[]): { drives: Drive[]; issue
     taken.set(key, index);
   });
 
+  if (issues.length > 0) return { drives: [], issues };
+
   const drives: Drive[] = [];
   const ids = new Set<string>();
   parsed.forEach((drive, index) => {

@@ -137,7 +137,8 @@ class ServerSession<R extends Role> implements Session<R> {
     const handler = (this.#options.handlers as Readonly<Record<string, AnyHandler | undefined>>)[name];
     if (handler === undefined) throw new ProtocolError('unsupported', `${name} is not available yet`);
     if (method.when !== undefined) {
-      const state = await this.#options.stateOf(params.data as Record<string, unknown>);
+      const found = this.#options.stateOf(params.data as Record<string, unknown>);
+      const state = found instanceof Promise ? await found : found; // a machine knows at once: its input stays in order
       if (state !== undefined && !method.when.includes(state)) {
         throw new ProtocolError('state', `${name} is not possible while the machine is ${state}; it must be ${method.when.join(' or ')}`, { state });
       }

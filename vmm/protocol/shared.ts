@@ -5,68 +5,76 @@ import { pauseReasons, vmStateSchema } from './states.ts';
 /** A VM by its id, or by its name where that is unique. */
 export const vmRef = z.string().min(1).max(255);
 
-export const vmSummarySchema = z.looseObject({
-  id: z.string(),
-  name: z.string(),
-  state: vmStateSchema,
-  system: z.string(),
-  folder: z.string(),
-  tags: z.array(z.string()),
-  private: z.boolean(),
-  autostart: z.boolean(),
-  /** MiB */
-  memory: z.number(),
-  cpus: z.number(),
-  /** The VM's folder on the host. */
-  directory: z.string(),
-  /** Unix milliseconds */
-  created: z.number().optional(),
-  lastStarted: z.number().optional(),
-  /** Changes when the thumbnail does; absent: there is none. */
-  thumbnail: z.number().optional(),
-  /** Why it cannot be used (config.json is damaged ...) or why it crashed. One line. */
-  problem: z.string().optional(),
-});
+export const vmSummarySchema = z
+  .looseObject({
+    id: z.string(),
+    name: z.string(),
+    state: vmStateSchema,
+    system: z.string(),
+    folder: z.string(),
+    tags: z.array(z.string()),
+    private: z.boolean(),
+    autostart: z.boolean(),
+    /** MiB */
+    memory: z.number(),
+    cpus: z.number(),
+    /** The VM's folder on the host. */
+    directory: z.string(),
+    /** Unix milliseconds */
+    created: z.number().optional(),
+    lastStarted: z.number().optional(),
+    /** Changes when the thumbnail does; absent: there is none. */
+    thumbnail: z.number().optional(),
+    /** Why it cannot be used (config.json is damaged ...) or why it crashed. One line. */
+    problem: z.string().optional(),
+  })
+  .meta({ id: 'VmSummary' });
 export type VmSummary = z.output<typeof vmSummarySchema>;
 
-export const trashedVmSchema = z.looseObject({ id: z.string(), name: z.string(), deleted: z.number(), bytes: z.number().optional() });
+export const trashedVmSchema = z
+  .looseObject({ id: z.string(), name: z.string(), deleted: z.number(), bytes: z.number().optional() })
+  .meta({ id: 'TrashedVm' });
 export type TrashedVm = z.output<typeof trashedVmSchema>;
 
 export const jobStates = ['running', 'done', 'failed', 'cancelled'] as const;
 export const wireErrorSchema = z.looseObject({ code: z.number(), kind: z.string(), message: z.string(), data: z.unknown().optional() });
 /** Long work. It goes on when its client leaves; cancelling leaves nothing half-done. */
-export const jobSchema = z.looseObject({
-  id: z.string(),
-  title: z.string(),
-  state: z.enum(jobStates),
-  /** 0..1; null: unknown */
-  progress: z.number().min(0).max(1).nullable(),
-  /** What is being done now, for people. */
-  detail: z.string().optional(),
-  cancellable: z.boolean(),
-  started: z.number(),
-  ended: z.number().optional(),
-  error: wireErrorSchema.optional(),
-  result: z.unknown().optional(),
-});
+export const jobSchema = z
+  .looseObject({
+    id: z.string(),
+    title: z.string(),
+    state: z.enum(jobStates),
+    /** 0..1; null: unknown */
+    progress: z.number().min(0).max(1).nullable(),
+    /** What is being done now, for people. */
+    detail: z.string().optional(),
+    cancellable: z.boolean(),
+    started: z.number(),
+    ended: z.number().optional(),
+    error: wireErrorSchema.optional(),
+    result: z.unknown().optional(),
+  })
+  .meta({ id: 'Job' });
 export type JobInfo = z.output<typeof jobSchema>;
 export const jobRef = z.looseObject({ job: z.string() });
 
 /** What a file that somebody dropped is, and what Strate would do with it. */
-export const mediumSchema = z.looseObject({
-  /** floppy, disk, cdrom, kernel, vm (a VM's folder), folder, unknown */
-  kind: z.string(),
-  /** raw, iso, qcow2, ... */
-  format: z.string(),
-  bytes: z.number(),
-  /** `FreeDOS boot disk`, `Debian 12 installer`: for people. */
-  description: z.string(),
-  /** A template's name, see `VmConfig.system`. */
-  system: z.string(),
-  bootable: z.boolean(),
-  /** Why it may not work, one line each. */
-  warnings: z.array(z.string()),
-});
+export const mediumSchema = z
+  .looseObject({
+    /** floppy, disk, cdrom, kernel, vm (a VM's folder), folder, unknown */
+    kind: z.string(),
+    /** raw, iso, qcow2, ... */
+    format: z.string(),
+    bytes: z.number(),
+    /** `FreeDOS boot disk`, `Debian 12 installer`: for people. */
+    description: z.string(),
+    /** A template's name, see `VmConfig.system`. */
+    system: z.string(),
+    bootable: z.boolean(),
+    /** Why it may not work, one line each. */
+    warnings: z.array(z.string()),
+  })
+  .meta({ id: 'Medium' });
 export type Medium = z.output<typeof mediumSchema>;
 
 export const screenTextSchema = z.looseObject({
@@ -79,19 +87,21 @@ export const screenTextSchema = z.looseObject({
 });
 export type ScreenText = z.output<typeof screenTextSchema>;
 
-export const driveStatusSchema = z.looseObject({
-  id: z.string(),
-  bus: z.string(),
-  media: z.string(),
-  removable: z.boolean(),
-  file: z.string().nullable(),
-  format: z.string().optional(),
-  readOnly: z.boolean(),
-  /** bytes */
-  size: z.number().optional(),
-  /** The guest has locked the tray. */
-  locked: z.boolean().optional(),
-});
+export const driveStatusSchema = z
+  .looseObject({
+    id: z.string(),
+    bus: z.string(),
+    media: z.string(),
+    removable: z.boolean(),
+    file: z.string().nullable(),
+    format: z.string().optional(),
+    readOnly: z.boolean(),
+    /** bytes */
+    size: z.number().optional(),
+    /** The guest has locked the tray. */
+    locked: z.boolean().optional(),
+  })
+  .meta({ id: 'DriveStatus' });
 export type DriveStatus = z.output<typeof driveStatusSchema>;
 
 export const machineStatusSchema = z.looseObject({
