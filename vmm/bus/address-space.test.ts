@@ -57,6 +57,27 @@ describe('memory', () => {
     ]);
   });
 
+  test('a bank slides along its block without moving anybody else', () => {
+    const { memory, physical, space } = make(0x4_0000);
+    const video = memory.allocate('video', 0x4_0000);
+    space.map(0xa_0000, 0x2_0000, tagged('window', 1), -1);
+    const bank = space.mapBlock(0xa_0000, video, { length: 0x1_0000, priority: -1, dirtyLog: true });
+    const changes: [number, number][] = [];
+    physical.onChange((first, count) => changes.push([first, count]));
+    bank.slide(0x2_0000);
+    expect(physical.table[0xa0]).toBe((video.offset + 0x2_0000) | RW | PAGE_DIRTY_LOG);
+    expect(physical.table[0xb0]).toBe(0);
+    space.write(0xa_0005, 1, 0x5a);
+    expect(video.bytes[0x2_0005]).toBe(0x5a);
+    expect(changes).toEqual([[0xa0, 16]]);
+    bank.enable(false);
+    bank.slide(0);
+    expect(physical.table[0xa0]).toBe(0);
+    bank.enable(true);
+    expect(physical.table[0xa0]).toBe(video.offset | RW | PAGE_DIRTY_LOG);
+    expect(() => bank.slide(0x3_8000)).toThrow(/slid beyond its end/);
+  });
+
   test('listeners hear nothing when only registers move', () => {
     const { physical, space } = make();
     const changes: number[] = [];

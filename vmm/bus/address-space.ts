@@ -12,7 +12,7 @@ interface Placement {
   readonly priority: number;
   readonly order: number;
   readonly region?: Region;
-  readonly memory?: { readonly offset: number; readonly readOnly: boolean; readonly dirtyLog: boolean };
+  readonly memory?: { offset: number; readonly readOnly: boolean; readonly dirtyLog: boolean };
   base: number;
   enabled: boolean;
   reads: boolean;
@@ -53,7 +53,16 @@ export class AddressSpace implements MemoryBus {
     const length = options.length ?? block.length - start;
     assert(start >= 0 && length > 0 && start + length <= block.length, `${block.name}: mapped beyond its end`);
     const memory = { offset: block.offset + start, readOnly: options.readOnly ?? false, dirtyLog: options.dirtyLog ?? false };
-    return this.#place({ name: block.name, length, priority: options.priority ?? 0, memory, base });
+    const mapping = this.#place({ name: block.name, length, priority: options.priority ?? 0, memory, base });
+    return {
+      ...mapping,
+      slide: (to) => {
+        assert(to >= 0 && to % PAGE_SIZE === 0 && to + length <= block.length, `${block.name}: slid beyond its end`);
+        if (memory.offset === block.offset + to) return;
+        memory.offset = block.offset + to;
+        mapping.republish();
+      },
+    };
   }
 
   /** Makes several changes of mappings and flattens once. */
@@ -120,7 +129,9 @@ export class AddressSpace implements MemoryBus {
     return value >>> 0;
   }
 
-  #place(what: Pick<Placement, 'name' | 'length' | 'priority' | 'base'> & Partial<Pick<Placement, 'region' | 'memory'>>): BlockMapping {
+  #place(
+    what: Pick<Placement, 'name' | 'length' | 'priority' | 'base'> & Partial<Pick<Placement, 'region' | 'memory'>>,
+  ): Omit<BlockMapping, 'slide'> & { republish(): void } {
     assert(what.length > 0 && what.base >= 0, `${what.name}: an empty mapping`);
     const placement: Placement = { ...what, order: this.#order++, enabled: true, reads: true, writes: true };
     const touch = (): void => this.#changed(placement.base, placement.base + placement.length);
@@ -152,6 +163,9 @@ export class AddressSpace implements MemoryBus {
         this.#placements.delete(placement);
         touch();
       },
+      republish: () => {
+        if (placement.enabled) this.#publishBytes(placement.base, placement.base + placement.length);
+      },
     };
   }
 
@@ -182,6 +196,10 @@ export class AddressSpace implements MemoryBus {
     }
     this.#ranges = flatten(this.#placements);
     this.#last = { start: 0, end: 0, reader: undefined, writer: undefined };
+    this.#publishBytes(start, end);
+  }
+
+  #publishBytes(start: number, end: number): void {
     this.#publish(Math.floor(start / PAGE_SIZE), Math.min(Math.ceil(end / PAGE_SIZE), this.#physical.table.length));
   }
 

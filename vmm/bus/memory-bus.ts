@@ -17,6 +17,8 @@ export interface BlockOptions {
 /** A block's place. What it does not claim falls through to the mapping below it: that is how PAM shadows ROM with DRAM, each direction by itself. */
 export interface BlockMapping extends Mapping {
   claim(reads: boolean, writes: boolean): void;
+  /** Shows as many bytes of the block, but from `offset` (page-aligned) on: a bank register. Cheap: nobody else's place changes. */
+  slide(offset: number): void;
 }
 
 /** Physical address space: register regions, and guest memory that CPUs and bus masters reach without asking. */
