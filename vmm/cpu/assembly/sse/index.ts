@@ -1,0 +1,6 @@
+// The SSE, AES and SHA helpers that texts call (isa/sse*.ts).
+export * from './packed';
+export * from './aes';
+export * from './sha';
+export * from './strings';
+export * from './integer';
