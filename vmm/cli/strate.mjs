@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// Plain JavaScript on purpose: a Node that is too old must get as far as this line to say so.
+import process from 'node:process';
+
+const REQUIRED_MAJOR = 26;
+
+if (Number(process.versions.node.split('.')[0]) < REQUIRED_MAJOR) {
+  process.stderr.write(
+    `strate needs Node ${REQUIRED_MAJOR} or newer and this is ${process.versions.node}; run it through npm (npx strate), which uses the version that package.json names\n`,
+  );
+  process.exitCode = 2;
+} else {
+  const { main } = await import('./main.node.ts');
+  await main(process.argv.slice(2));
+}
