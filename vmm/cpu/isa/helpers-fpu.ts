@@ -66,6 +66,7 @@ export const fpuHelpers = {
   /** (segment, offset, REX.W, EDX:EAX) */
   fpu_xsave: { params: [i32, i64, i32, i64], faults: true },
   fpu_xrstor: { params: [i32, i64, i32, i64], faults: true },
+  xsave_available: { params: [], faults: true },
   mmx_begin: { params: [], faults: true },
   mmx_enter: { params: [] },
   mmx_empty: { params: [] },

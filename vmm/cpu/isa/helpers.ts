@@ -3,6 +3,7 @@
  * through state or SCRATCH. Every owner of texts adds its helpers to a list of its own and `helpers` joins them.
  */
 import { fpuHelpers } from './helpers-fpu.ts';
+import { sseHelpers } from './helpers-sse.ts';
 import { systemHelpers } from './helpers-system.ts';
 
 export type WasmType = 'i32' | 'i64' | 'f32' | 'f64';
@@ -45,4 +46,4 @@ export const coreHelpers = {
   next_trace: { params: [], result: i32 },
 } as const satisfies Record<string, Helper>;
 
-export const helpers: Readonly<Record<string, Helper>> = { ...coreHelpers, ...systemHelpers, ...fpuHelpers };
+export const helpers: Readonly<Record<string, Helper>> = { ...coreHelpers, ...systemHelpers, ...fpuHelpers, ...sseHelpers };

@@ -49,6 +49,8 @@ export interface Machine {
   effectiveAddress(operand: Operand): Int;
   /** Segment number of a memory operand, overrides applied. */
   segmentOf(operand: Operand): Bit;
+  /** DS, or the override: for implicit operands such as MASKMOVQ's. */
+  dataSegment(): Bit;
 
   // -- registers by name or number (index 0..15); size-generic. 32-bit writes clear the upper half, 8- and 16-bit writes keep the rest.
   getRegister(index: number, size: Size): Int;
@@ -68,6 +70,11 @@ export interface Machine {
   setStateInt(offset: number, value: Int): void;
   stateBit(offset: number): Bit; // i32
   setStateBit(offset: number, value: Bit): void;
+  /** 16 bytes at a fixed offset: SCRATCH for the helpers. */
+  setStateVector(offset: number, value: Vector): void;
+  /** 8 bytes at an address that `address` gave, plus a constant. */
+  stateIntAt(address: Bit, offset?: number): Int;
+  setStateIntAt(address: Bit, value: Int, offset?: number): void;
 
   // -- flags
   flag(flag: Flag): Bit; // 0 or 1
@@ -114,8 +121,10 @@ export interface Machine {
   callInt(helper: string, ...args: Value[]): Int;
   callF64(helper: string, ...args: Value[]): F64;
   callF32(helper: string, ...args: Value[]): F32;
-  /** The address in core memory of a register operand's storage (x87, MMX, XMM), for helpers that work in place. */
+  /** The address in core memory of an MMX or XMM register operand, for helpers that work in place. */
   address(operand: Operand): Bit;
+  /** The number i of an ST(i) operand (`F`): the stack's top is the helpers' business. */
+  stackIndex(operand: Operand): Bit;
 
   // -- physical state of the CPU that is constant for a translated region
   cpl(): Bit;

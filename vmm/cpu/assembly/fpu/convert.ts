@@ -1,9 +1,9 @@
 /** Conversions between double extended values and the other formats of memory operands (SDM vol.1 4.2, 4.8.3, 8.2). */
 import {
-  DE, EXP_BIAS, IE, INTEGER_BIT, OE, PE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, ROUND_ZERO, UE,
-  divideWide, isMasked, isNaN80, isUnsupported, isInfinity, low, multiplyWide, raise, roundPackTo, roundingControl, setMemoryDenormal, setRoundedUp, setZ, setZero,
-  shiftRightJam, zExp, zSig,
+  EXP_BIAS, IE, INTEGER_BIT, PE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP,
+  isInfinity, isNaN80, isUnsupported, low, raise, roundingControl, setMemoryDenormal, setRoundedUp, setZ, setZero, shiftRightJam, zExp, zSig,
 } from './float80.ts';
+import { roundNarrow } from './narrow';
 
 /** Single to extended; a signalling NaN stays one. */
 export function fromF32(bits: u32): void {
@@ -43,11 +43,11 @@ export function fromI64(value: i64): void {
   setZ((sign << 15) | <u32>(EXP_BIAS + 63 - shift), magnitude << shift);
 }
 
-/** Rounds z's value to a format of `fractionBits` with bias `bias`; the IEEE bits are returned. Exceptions are raised; unmasked ones mean: do not store. */
-function narrow(aExp: u32, aSig: u64, fractionBits: i32, expBits: i32): u64 {
+/** An extended value in a narrower IEEE format. Exceptions are raised; unmasked ones mean: do not store. */
+function narrow(aExp: u32, aSig: u64, fractionBits: i32): u64 {
+  const expBits = fractionBits == 23 ? 8 : 11;
   const sign = <u64>(aExp >> 15) << (fractionBits + expBits);
   const maximum = (<u64>1 << expBits) - 1;
-  const bias = (1 << (expBits - 1)) - 1;
   const quiet = <u64>1 << (fractionBits - 1);
   if (isUnsupported(aExp, aSig)) {
     raise(IE);
@@ -59,73 +59,17 @@ function narrow(aExp: u32, aSig: u64, fractionBits: i32, expBits: i32): u64 {
   }
   if (isInfinity(aExp, aSig)) return sign | (maximum << fractionBits);
   if (aSig == 0) return sign;
-  let sig = aSig;
-  let exp = <i32>(aExp & 0x7fff);
-  if (exp == 0) exp = 1;
-  const shift = <i32>clz(sig);
-  sig <<= shift;
-  exp -= shift + EXP_BIAS - bias;
-  const mode = roundingControl();
-  const negative = aExp >> 15;
-  let ext: u64 = 0;
-  const dropped = 63 - fractionBits;
-  const unit = <u64>1 << dropped;
-  let tiny = false;
-  if (exp <= 0) {
-    tiny = exp < 0 || sig < ~(unit - 1) || !up(negative, sig, 0, unit, mode);
-    if (tiny && !isMasked(UE)) {
-      raise(UE);
-      return 0;
-    }
-    sig = shiftRightJam(sig, 0, 1 - exp);
-    ext = low;
-    exp = 0;
-  }
-  const rest = (sig & (unit - 1)) | ext;
-  const increment = up(negative, sig, ext, unit, mode);
-  let overflowed = false;
-  sig >>= dropped;
-  if (increment) sig++;
-  if (exp == 0) {
-    if (sig >> fractionBits) exp = 1;
-  } else if (sig >> (fractionBits + 1)) {
-    sig >>= 1;
-    exp++;
-  }
-  if (<u64>exp >= maximum) {
-    raise(OE);
-    if (!isMasked(OE)) return 0;
-    overflowed = true;
-    const toInfinity = mode == ROUND_NEAREST || mode == (negative ? ROUND_DOWN : ROUND_UP);
-    raise(PE);
-    setRoundedUp(u32(toInfinity));
-    return toInfinity ? sign | (maximum << fractionBits) : sign | ((maximum << fractionBits) - 1);
-  }
-  if (rest != 0) {
-    raise(tiny ? UE | PE : PE);
-    setRoundedUp(u32(increment));
-  }
-  return sign | (<u64>exp << fractionBits) | (sig & ((<u64>1 << fractionBits) - 1));
-}
-
-function up(negative: u32, sig: u64, ext: u64, unit: u64, mode: u32): bool {
-  const rest = sig & (unit - 1);
-  if ((rest | ext) == 0) return false;
-  if (mode == ROUND_NEAREST) {
-    const half = unit >> 1;
-    if (rest != half) return rest > half;
-    return ext != 0 || (sig & unit) != 0;
-  }
-  if (mode == ROUND_DOWN) return negative != 0;
-  return mode == ROUND_UP && negative == 0;
+  const exp = <i32>(aExp & 0x7fff);
+  const shift = <i32>clz(aSig);
+  return roundNarrow(aExp >> 15, (exp == 0 ? 1 : exp) - EXP_BIAS - shift, aSig << shift, 0, fractionBits);
 }
 
 export function toF32(exp: u32, sig: u64): u32 {
-  return <u32>narrow(exp, sig, 23, 8);
+  return <u32>narrow(exp, sig, 23);
 }
 
 export function toF64(exp: u32, sig: u64): u64 {
-  return narrow(exp, sig, 52, 11);
+  return narrow(exp, sig, 52);
 }
 
 /** To a signed integer of `bits`; out of range, NaN and unsupported give the integer indefinite and IE. `mode` is the rounding to use. */

@@ -1,5 +1,5 @@
 /** Control words, the environment and the saved states: FNSTENV, FNSAVE, FXSAVE, XSAVE (SDM vol.1 8.1.10, 10.5, 13). */
-import { CR0, FCS, FCW, FDP, FDS, FIP, FOP, FPU_REGS, FSW, FTW, MODE, MODE_CODE64, MODE_PROTECTED, MXCSR, RIP, SCRATCH, SEGMENTS, SEG_CS, SEG_SELECTOR, SEG_STRIDE, XCR0, XMM, XMM_STRIDE } from '../../layout.ts';
+import { CR0, CR4, FCS, FCW, FDP, FDS, FIP, FOP, FPU_REGS, FSW, FTW, MODE, MODE_CODE64, MODE_PROTECTED, MXCSR, RIP, SCRATCH, SEGMENTS, SEG_CS, SEG_SELECTOR, SEG_STRIDE, XCR0, XMM, XMM_STRIDE } from '../../layout.ts';
 import { linear, load_block, store_block } from '../system/access.ts';
 import { fault, faulted, gp } from '../system/state.ts';
 import { INTEGER_BIT } from './float80.ts';
@@ -7,6 +7,8 @@ import { expOfSt, registerAddress, sigOfSt, updateSummary } from './stack.ts';
 
 const CR0_EM_TS: u64 = 0xc;
 const ES: u32 = 0x80;
+const CR4_OSXSAVE: u64 = 0x40000;
+const VECTOR_UD: i32 = 6;
 const VECTOR_NM: i32 = 7;
 const VECTOR_MF: i32 = 16;
 
@@ -184,6 +186,11 @@ export const MXCSR_MASK: u32 = 0xffff;
 const STATE_X87: u64 = 1;
 const STATE_SSE: u64 = 2;
 const STATE_AVX: u64 = 4;
+
+/** #UD unless the system enabled XSAVE (CR4.OSXSAVE). */
+export function xsave_available(): void {
+  if (!(load<u64>(CR4) & CR4_OSXSAVE)) fault(VECTOR_UD, -1);
+}
 
 function vectorRegisters(): u32 {
   return load<u32>(MODE) & MODE_CODE64 ? 16 : 8;

@@ -3,7 +3,8 @@
  * bit and a word of sign (bit 15) and biased exponent. Functions that yield one leave it in `zSig` and `zExp`; exceptions of the operation
  * under way collect in `raised`, the direction of rounding in `roundedUp` (C1).
  */
-import { FCW } from '../../layout.ts';
+import { FCW, MXCSR } from '../../layout.ts';
+import { roundNarrow } from './narrow';
 
 export const IE: u32 = 0x01;
 export const DE: u32 = 0x02;
@@ -35,10 +36,33 @@ export let low: u64 = 0;
 /** A denormal 32- or 64-bit memory operand: normal once converted, but it raises DE where the operation does not yield a NaN. */
 export let memoryDenormal: bool = false;
 
+/** Exception masks and rounding in force, laid out as FCW: masks in bits 0..5, PC in 8..9, RC in 10..11. */
+export let control: u32 = 0;
+/** Fraction bits of the format that results are rounded to: 0 extended (precision control applies), 23 or 52 for the SSE instructions. */
+export let target: i32 = 0;
+/** With a target: `roundPack` was reached and its result is in `narrowBits`; otherwise z holds a special value. */
+export let narrowed: bool = false;
+export let narrowBits: u64 = 0;
+
 export function begin(): void {
   raised = 0;
   roundedUp = 0;
   memoryDenormal = false;
+  control = load<u32>(FCW);
+  target = 0;
+}
+
+/** The same for an SSE operation: masks and rounding of MXCSR, results of `fractionBits`. Exceptions go on collecting. */
+export function beginNarrow(fractionBits: i32): void {
+  const mxcsr = load<u32>(MXCSR);
+  control = ((mxcsr >> 7) & 0x3f) | (((mxcsr >> 13) & 3) << 10) | 0x300;
+  target = fractionBits;
+  narrowed = false;
+  memoryDenormal = false;
+}
+
+export function clearRaised(): void {
+  raised = 0;
 }
 
 export function setMemoryDenormal(denormal: bool): void {
@@ -61,20 +85,20 @@ export function setZ(exp: u32, sig: u64): void {
 // @ts-ignore: decorator
 @inline
 export function isMasked(flag: u32): bool {
-  return (load<u32>(FCW) & flag) != 0;
+  return (control & flag) != 0;
 }
 
 // @ts-ignore: decorator
 @inline
 export function roundingControl(): u32 {
-  return (load<u32>(FCW) >> 10) & 3;
+  return (control >> 10) & 3;
 }
 
 /** Significand bits that precision control drops: 40 for single, 11 for double, 0 for extended. */
 // @ts-ignore: decorator
 @inline
 export function droppedBits(): u32 {
-  const pc = (load<u32>(FCW) >> 8) & 3;
+  const pc = (control >> 8) & 3;
   return pc == 0 ? 40 : pc == 2 ? 11 : 0;
 }
 
@@ -253,6 +277,11 @@ export function roundPack(sign: u32, exp: i32, sig: u64, ext: u64): void {
 }
 
 export function roundPackTo(sign: u32, exp: i32, sig: u64, ext: u64, dropped: u32): void {
+  if (target != 0) {
+    narrowBits = roundNarrow(sign, exp - EXP_BIAS, sig, ext, target);
+    narrowed = true;
+    return;
+  }
   const mode = roundingControl();
   const keep = ~((<u64>1 << dropped) - 1);
   if (exp <= 0) {
