@@ -37,18 +37,19 @@ export const MSR_XSS = 0x4f8;
 export const PDPTE = 0x500;
 
 // -- state that is not a register of its own in the manuals, i32 each
-/** HLT was executed, or 2: waiting for SIPI. */
+/** Whether it executes, and if not, what it waits for. */
 export const ACTIVITY = 0x520;
 export const ACTIVITY_RUNNING = 0;
 export const ACTIVITY_HALTED = 1;
 export const ACTIVITY_WAIT_FOR_SIPI = 2;
+export const ACTIVITY_SHUTDOWN = 3;
 /** NMIs are held off until IRET. */
 export const NMI_BLOCKED = 0x524;
 /** Level of the INTR wire. */
 export const INTERRUPT_LINE = 0x528;
 /** DR6 bits of traps that are due after the present instruction. */
 export const PENDING_TRAPS = 0x52c;
-/** Non-zero: the instruction under way began with TF set (or RF): see events.ts. */
+/** EFLAGS.TF as it was when the instruction under way began: see events.ts. */
 export const STEPPING = 0x530;
 /** Why EVENT_SHADOW is set: SHADOW_STI or SHADOW_SS (which also holds off debug traps and NMI). */
 export const SHADOW = 0x534;
@@ -81,7 +82,7 @@ export const VENDOR_AMD = 0x58c; // i32
 // -- the TLB's bookkeeping
 /** Entries filled since the last flush, per TLB, i32 each. */
 export const TLB_LOG_COUNT = 0x590; // 3 of them
-/** Non-zero: some 2 MiB or larger page was filled since the last flush (bits of TLB_LARGE_FILTER are set). */
+/** Sizes of large pages filled since the last full flush (tlb.ts); bits of TLB_LARGE_FILTER are set. */
 export const TLB_LARGE = 0x59c;
 /** Of the page table entries: which bits must be zero, by paging mode; recomputed with CR0, CR4, EFER. */
 export const PAGING_MODE = 0x5a0; // i32: PAGING_*
@@ -94,6 +95,10 @@ export const COUNT_PAGE_WALKS = 0x5a8;
 export const COUNT_TLB_FLUSHES = 0x5b0;
 export const COUNT_INTERRUPTS = 0x5b8;
 export const COUNT_EXCEPTIONS = 0x5c0;
+/** Bases of ES CS SS DS as loaded, i64 each: SEG_BASE is 0 in 64-bit mode. */
+export const SHADOW_BASES = 0x5c8;
+/** RAM offset of the dirty map (memory/physical-map.ts): a byte per page. */
+export const DIRTY_MAP = 0x5e8; // i32
 
 // -- tables
 export const SYSTEM_TABLES = 0x1000;
@@ -104,10 +109,12 @@ export const CPUID_MAX = 128;
 /** Indices (u16) of the entries filled since the last flush, 2048 per TLB. */
 export const TLB_LOG = 0x2000;
 export const TLB_LOG_STRIDE = 0x1000;
-/** A bit per hashed 2 MiB region that had a large page: INVLPG there must look further (4096 bits). */
+/** A bit per hashed 4 MiB region that had a large page: INVLPG there must look further (4096 bits). */
 export const TLB_LARGE_FILTER = 0x5000;
 export const TLB_LARGE_FILTER_SIZE = 512;
-export const SYSTEM_TABLES_END = 0x5200;
+/** Entries used by the page walk under way: physical address i64, value i64, one pair per level from the root. */
+export const WALK_LOG = 0x5200;
+export const SYSTEM_TABLES_END = 0x5280;
 
 // -- use of the upper bits of TLB_PHYSICAL (physical page numbers have 28 bits: 40-bit addresses)
 export const TLB_FRAME_MASK = 0x0fffffff;
@@ -117,5 +124,7 @@ export const TLB_LOGGED = 0x80000000;
 /** In a tag: translated and permitted, but the access takes the slow path. */
 export const TLB_SLOW = 2;
 
-/** Bases of ES CS SS DS as loaded, i64 at this offset of each segment: SEG_BASE is 0 in 64-bit mode. */
-export const SEG_SHADOW_BASE = 24;
+// -- what guest_log reports (accel/wasm/guest-log.ts has the words); two numbers go with each
+export const LOG_TRIPLE_FAULT = 0; // RIP, the third exception's vector
+export const LOG_UNKNOWN_MSR_READ = 1; // MSR, RIP
+export const LOG_UNKNOWN_MSR_WRITE = 2; // MSR, value

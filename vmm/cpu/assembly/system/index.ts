@@ -1,0 +1,21 @@
+// Exports of the module. Their meaning: ../README.md.
+export { load128_slow, load_block, load_slow, linear, prepare_read, prepare_write, seg_check, store128_slow, store_block, store_slow } from './access';
+export { fetch_exec, translate_exec } from './access';
+export { check_fpu, check_mmx, check_sse, check_wait, check_xsave, clts, invlpg, invpcid, lmsw, read_control, smsw, undefined_opcode } from './control';
+export { wbinvd, write_control, xgetbv, xsetbv } from './control';
+export { cpuid } from './cpuid';
+export { read_debug, write_debug } from './debug';
+export { halt, handle_events, initialize, request_exit, set_a20, set_interrupt_line, set_nmi, state_loaded } from './events';
+export { get_eflags, set_eflags } from './flags';
+export { breakpoint_trap, deliver_exception, icebp, overflow_trap, software_interrupt } from './interrupts';
+export { port_check, port_in, port_out } from './io';
+export { interrupt_return } from './iret';
+export { update_mode } from './mode';
+export { random32, rdmsr, rdpmc, rdtsc, rdtsc_aux, setTimeStamp as set_time_stamp, wrmsr } from './msr';
+export { check_umip, inhibit_interrupts, lar, lgdt, lidt, lldt, load_segment, lsl, ltr, read_segment_base, selector } from './segments';
+export { verr, verw, write_segment_base } from './segments';
+export { fault as raise } from './state';
+export { syscall, sysenter, sysexit, sysret, swapgs } from './syscall';
+export { flush_tlb, protect_code_page } from './tlb';
+export { far_call, far_jump, far_return } from './transfers';
+export { cli, popf, popf_check, pushf_image, sti } from './v86';

@@ -1,0 +1,184 @@
+// The software TLBs: filling, looking up, invalidating. A log of filled entries makes a flush cost what was filled since the last one.
+import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, TLB, TLB_ADDEND, TLB_ALIGN, TLB_ENTRIES, TLB_ENTRY, TLB_EXEC, TLB_INVALID } from '../../layout.ts';
+import { TLB_PHYSICAL, TLB_READ, TLB_STRIDE, TLB_WRITE } from '../../layout.ts';
+import { COUNT_TLB_FLUSHES, TLB_FRAME_MASK, TLB_GLOBAL, TLB_LARGE, TLB_LARGE_FILTER, TLB_LARGE_FILTER_SIZE } from '../../system-layout.ts';
+import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB_SLOW } from '../../system-layout.ts';
+import { page_has_code } from '../trace';
+import { isWatched } from './debug';
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, permits, walk, walkDirty, walkFrame, walkGlobal, walkLarge } from './paging';
+import { pageEntry } from './physical';
+
+const PAGE_MASK: u64 = ~0xfff;
+const LOGGED_SETS: i32 = TLB_ALIGN; // TLB_ALIGN itself is never filled
+
+function slotOf(linear: u64, set: i32): i32 {
+  return TLB + set * TLB_STRIDE + (i32((linear >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY);
+}
+
+function tagOf(slot: i32, access: i32): u64 {
+  return access == ACCESS_READ ? load<u64>(slot, TLB_READ) : access == ACCESS_WRITE ? load<u64>(slot, TLB_WRITE) : load<u64>(slot, TLB_EXEC);
+}
+
+/** The TLB entry that permits this access, filled if needed; 0 if it faults. */
+export function locate(linear: u64, access: i32, set: i32): i32 {
+  const slot = slotOf(linear, set);
+  if ((tagOf(slot, access) & ~u64(TLB_SLOW)) == (linear & PAGE_MASK)) return slot;
+  return walk(linear, access, set) ? fill(linear & PAGE_MASK, slot, set) : 0;
+}
+
+/** Not RAM, or stores that somebody watches, take the slow path. */
+export function isDirect(slot: i32, access: i32): bool {
+  return (tagOf(slot, access) & TLB_SLOW) == 0;
+}
+
+/** Physical address of `linear` by the entry that `locate` gave. */
+export function physicalOf(slot: i32, linear: u64): u64 {
+  return (u64(load<u32>(slot, TLB_PHYSICAL) & TLB_FRAME_MASK) << 12) | (linear & 0xfff);
+}
+
+/** RAM offset of `linear`; only if isDirect, or the page is known to be RAM. */
+export function ramOf(slot: i32, linear: u64): u32 {
+  return u32(linear) + load<u32>(slot, TLB_ADDEND);
+}
+
+function fill(page: u64, slot: i32, set: i32): i32 {
+  const entry = pageEntry(walkFrame);
+  const offset = entry & 0xfffff000;
+  const watched = isWatched(page);
+  const readable = permits(ACCESS_READ, set);
+  const writable = walkDirty && permits(ACCESS_WRITE, set);
+  const directRead = (entry & PAGE_READ) != 0 && !watched;
+  const directWrite = (entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) == PAGE_WRITE && !watched && !page_has_code(offset);
+  store<u64>(slot, !readable ? TLB_INVALID : directRead ? page : page | TLB_SLOW, TLB_READ);
+  store<u64>(slot, !writable ? TLB_INVALID : directWrite ? page : page | TLB_SLOW, TLB_WRITE);
+  store<u64>(slot, !permits(ACCESS_EXEC, set) ? TLB_INVALID : (entry & PAGE_READ) != 0 ? page : page | TLB_SLOW, TLB_EXEC);
+  store<u32>(slot, offset - u32(page), TLB_ADDEND);
+  const before = load<u32>(slot, TLB_PHYSICAL);
+  let physical = (u32(walkFrame) & TLB_FRAME_MASK) | u32(TLB_LOGGED);
+  if (walkGlobal) physical |= TLB_GLOBAL;
+  if (walkLarge != 0) {
+    physical |= TLB_LARGE_PAGE;
+    noteLarge(page);
+  }
+  store<u32>(slot, physical, TLB_PHYSICAL);
+  if ((before & u32(TLB_LOGGED)) == 0) {
+    const count = load<i32>(TLB_LOG_COUNT + (set << 2));
+    store<u16>(TLB_LOG + set * TLB_LOG_STRIDE + (count << 1), u16((slot - TLB - set * TLB_STRIDE) / TLB_ENTRY));
+    store<i32>(TLB_LOG_COUNT + (set << 2), count + 1);
+  }
+  return slot;
+}
+
+/** A page whose stores were slow because it held code, and no longer does, gets its direct tag back. */
+export function reviseWriteTag(slot: i32, linear: u64): void {
+  const entry = pageEntry(u64(load<u32>(slot, TLB_PHYSICAL) & TLB_FRAME_MASK));
+  if ((entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) != PAGE_WRITE || isWatched(linear & PAGE_MASK) || page_has_code(entry & 0xfffff000)) return;
+  store<u64>(slot, linear & PAGE_MASK, TLB_WRITE);
+}
+
+function invalidate(slot: i32): void {
+  store<u64>(slot, TLB_INVALID, TLB_READ);
+  store<u64>(slot, TLB_INVALID, TLB_WRITE);
+  store<u64>(slot, TLB_INVALID, TLB_EXEC);
+}
+
+function loggedSlot(set: i32, position: i32): i32 {
+  return TLB + set * TLB_STRIDE + i32(load<u16>(TLB_LOG + set * TLB_LOG_STRIDE + (position << 1))) * TLB_ENTRY;
+}
+
+/** Drops every entry, or all but global ones (SDM vol.3 4.10.4.1). */
+export function flush(keepGlobal: bool): void {
+  store<u64>(COUNT_TLB_FLUSHES, load<u64>(COUNT_TLB_FLUSHES) + 1);
+  for (let set = 0; set < LOGGED_SETS; set++) {
+    const count = load<i32>(TLB_LOG_COUNT + (set << 2));
+    let kept = 0;
+    for (let position = 0; position < count; position++) {
+      const slot = loggedSlot(set, position);
+      if (keepGlobal && (load<u32>(slot, TLB_PHYSICAL) & TLB_GLOBAL) != 0) {
+        store<u16>(TLB_LOG + set * TLB_LOG_STRIDE + (kept++ << 1), load<u16>(TLB_LOG + set * TLB_LOG_STRIDE + (position << 1)));
+      } else {
+        invalidate(slot);
+        store<u32>(slot, 0, TLB_PHYSICAL);
+      }
+    }
+    store<i32>(TLB_LOG_COUNT + (set << 2), kept);
+  }
+  if (!keepGlobal && load<i32>(TLB_LARGE) != 0) {
+    memory.fill(TLB_LARGE_FILTER, 0, TLB_LARGE_FILTER_SIZE);
+    store<i32>(TLB_LARGE, 0);
+  }
+}
+
+/** Physical pages are mapped differently, or the state was replaced. */
+export function flush_tlb(): void {
+  flush(false);
+}
+
+/** Once, before anything else: the core memory came zeroed, and zero is a valid tag. */
+export function resetTlb(): void {
+  for (let slot = TLB; slot < TLB + (TLB_ALIGN + 1) * TLB_STRIDE; slot += TLB_ENTRY) {
+    invalidate(slot);
+    store<u32>(slot, 0, TLB_PHYSICAL);
+  }
+  for (let set = 0; set < LOGGED_SETS; set++) store<i32>(TLB_LOG_COUNT + (set << 2), 0);
+  memory.fill(TLB_LARGE_FILTER, 0, TLB_LARGE_FILTER_SIZE);
+  store<i32>(TLB_LARGE, 0);
+}
+
+// -- large pages: their 4 KiB pieces are separate entries, and INVLPG anywhere in one must drop them all. A small hash of 4 MiB regions tells whether
+// there can be any; TLB_LARGE has the sizes seen since the last flush.
+
+const SEEN_LARGE = 1;
+const SEEN_HUGE = 2;
+
+function filterByte(linear: u64): i32 {
+  return TLB_LARGE_FILTER + (i32(linear >> 25) & (TLB_LARGE_FILTER_SIZE - 1));
+}
+
+function filterBit(linear: u64): u32 {
+  return 1 << (u32(linear >> 22) & 7);
+}
+
+function noteLarge(page: u64): void {
+  const at = filterByte(page);
+  store<u8>(at, load<u8>(at) | u8(filterBit(page)));
+  store<i32>(TLB_LARGE, load<i32>(TLB_LARGE) | (walkLarge == 2 ? SEEN_HUGE : SEEN_LARGE));
+}
+
+/** INVLPG: the page at `linear`, global or not, large or not. */
+export function invalidatePage(linear: u64): void {
+  const page = linear & PAGE_MASK;
+  for (let set = 0; set < LOGGED_SETS; set++) {
+    const slot = slotOf(linear, set);
+    if ((load<u64>(slot, TLB_READ) & PAGE_MASK) == page || (load<u64>(slot, TLB_EXEC) & PAGE_MASK) == page) invalidate(slot);
+  }
+  if (load<i32>(TLB_LARGE) != 0) invalidateLarge(linear);
+}
+
+/** Pieces of large pages around `linear`: in its 4 MiB, or in its gigabyte when a 1 GiB page was seen. */
+function invalidateLarge(linear: u64): void {
+  const shift: u64 = (load<i32>(TLB_LARGE) & SEEN_HUGE) != 0 ? 30 : 22;
+  if (shift == 22 && (load<u8>(filterByte(linear)) & filterBit(linear)) == 0) return;
+  for (let set = 0; set < LOGGED_SETS; set++) {
+    const count = load<i32>(TLB_LOG_COUNT + (set << 2));
+    for (let position = 0; position < count; position++) {
+      const slot = loggedSlot(set, position);
+      if ((load<u32>(slot, TLB_PHYSICAL) & TLB_LARGE_PAGE) == 0) continue;
+      const tag = load<u64>(slot, TLB_READ) == TLB_INVALID ? load<u64>(slot, TLB_EXEC) : load<u64>(slot, TLB_READ);
+      if (tag >> shift == linear >> shift) invalidate(slot);
+    }
+  }
+}
+
+/** A RAM page got its first decoded code: stores to it must be seen from now on. */
+export function protect_code_page(ramOffset: u32): void {
+  const offset = ramOffset & 0xfffff000;
+  for (let set = 0; set < LOGGED_SETS; set++) {
+    const count = load<i32>(TLB_LOG_COUNT + (set << 2));
+    for (let position = 0; position < count; position++) {
+      const slot = loggedSlot(set, position);
+      const tag = load<u64>(slot, TLB_WRITE);
+      if ((tag & (TLB_INVALID | TLB_SLOW)) == 0 && u32(tag) + load<u32>(slot, TLB_ADDEND) == offset) store<u64>(slot, tag | TLB_SLOW, TLB_WRITE);
+    }
+  }
+}
