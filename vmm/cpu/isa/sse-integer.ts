@@ -1,9 +1,41 @@
 /** Packed integers, MMX and SSE2 to SSE4.2 (SDM vol.1 9, 11.4.2, 12). What WebAssembly's vectors have is a table row; the rest calls assembly/sse. */
 import type { Encoding } from './encoding.ts';
-import type { Machine, Operand, Text } from './machine.ts';
+import type { Machine, Text } from './machine.ts';
 import type { Bit, Int, Vector } from './value.ts';
-import { and, eq, fromBit, isZeroValue, lane, low32, op, select, shl, shuffle, toBit, truncate, vector } from './value.ts';
-import { addressOf, beginMmx, beginSse, finishMmx, fromHalves, high64, immediateBit, isMemory, low64, mmxAddress, readLow, readMmx, splat64, writeMmx } from './vector.ts';
+import {
+  add as addBit,
+  and,
+  eq,
+  fromBit,
+  isZeroValue,
+  lane,
+  low32,
+  mul as mulBit,
+  op,
+  or,
+  select,
+  shl,
+  shrU as shiftRight,
+  shuffle,
+  toBit,
+  truncate,
+  vector,
+} from './value.ts';
+import {
+  addressOf,
+  beginMmx,
+  beginSse,
+  finishMmx,
+  fromHalves,
+  immediateBit,
+  isMemory,
+  low64,
+  mmxAddress,
+  readLow,
+  readMmx,
+  splat64,
+  writeMmx,
+} from './vector.ts';
 
 type Binary = (a: Vector, b: Vector) => Vector;
 
@@ -67,7 +99,13 @@ function bothByHelper(opcode: string, name: string, helper: string, before: read
   ];
 }
 
-const only66 = (opcode: string, name: string, f: Binary, feature: string): Encoding => ({ opcode: `66 ${opcode}`, operands: 'Vx Wx', text: sse(f), name, feature });
+const only66 = (opcode: string, name: string, f: Binary, feature: string): Encoding => ({
+  opcode: `66 ${opcode}`,
+  operands: 'Vx Wx',
+  text: sse(f),
+  name,
+  feature,
+});
 
 type BinaryOperator = Parameters<typeof op<'i8x16.add'>>[0] | string;
 const by =
@@ -135,7 +173,14 @@ const multiplyEvenSigned: Binary = (a, b) => op('i64x2.mul', evenSigned(a), even
 // -- pack and unpack
 
 const pack = (opcode: string, name: string, operator: 'i8x16.narrow_i16x8_s' | 'i8x16.narrow_i16x8_u' | 'i16x8.narrow_i32x4_s') =>
-  both(opcode, name, (a, b) => op(operator, a, b), 'mmx', 'sse2', mmxJoined((joined) => low64(op(operator, joined, joined))));
+  both(
+    opcode,
+    name,
+    (a, b) => op(operator, a, b),
+    'mmx',
+    'sse2',
+    mmxJoined((joined) => low64(op(operator, joined, joined))),
+  );
 
 /** Interleaves elements of `size` bytes from the low or high halves. */
 function interleave(size: number, high: boolean, width: 8 | 16): number[] {
@@ -269,7 +314,6 @@ function elementIndices(m: Machine, imm: Bit, size: 2 | 4, base: number): Int[] 
 
 const shrBit = (value: Bit, count: number): Bit => toBit(shrInt(fromBit(value), count));
 const shrInt = (value: Int, count: number): Int => (count === 0 ? value : shiftRight(value, BigInt(count)));
-import { add as addBit, mul as mulBit, or, shrU as shiftRight } from './value.ts';
 
 function packBytes(bytes: readonly Int[]): Int {
   return bytes.reduce<Int>((word, byte, i) => or(word, shl(byte, BigInt(i * 8))), 0n);
@@ -441,7 +485,8 @@ const test: Text = (m, _size, a, b) => {
   });
 };
 
-const absolute = (opcode: string, name: string, operator: 'i8x16.abs' | 'i16x8.abs' | 'i32x4.abs'): Encoding[] => both(opcode, name, (_a, b) => op(operator, b), 'ssse3', 'ssse3');
+const absolute = (opcode: string, name: string, operator: 'i8x16.abs' | 'i16x8.abs' | 'i32x4.abs'): Encoding[] =>
+  both(opcode, name, (_a, b) => op(operator, b), 'ssse3', 'ssse3');
 
 /** With an immediate after the source: PALIGNR, PCLMULQDQ, MPSADBW. */
 const helperImmediate =
@@ -535,8 +580,6 @@ const storeLow: Text = (m, _size, to, from) => {
   if (isMemory(to!)) m.store(m.segmentOf(to!), m.effectiveAddress(to!), 64, value);
   else m.writeVector(to!, fromHalves(value, 0n));
 };
-void high64;
-
 const splitHelper = (helper: string, operands = 'Vx Wx') => ({ operands, text: sseHelper(helper, [], []) });
 
 export const packedIntegerEncodings: readonly Encoding[] = [

@@ -247,8 +247,18 @@ export const x87Encodings: readonly Encoding[] = [
     return [
       { opcode: `D8 /${reg}`, operands: 'Md', text: withMemory((m, x) => m.call('fpu_compare_f32', toBit(m.read(x)), pops)), name },
       { opcode: `DC /${reg}`, operands: 'Mq', text: withMemory((m, x) => m.call('fpu_compare_f64', m.read(x), pops)), name },
-      { opcode: `DA /${reg}`, operands: 'Md', text: withMemory((m, x) => m.call('fpu_compare_integer', signed(m, x), pops)), name: name.replace('f', 'fi') },
-      { opcode: `DE /${reg}`, operands: 'Mw', text: withMemory((m, x) => m.call('fpu_compare_integer', signed(m, x), pops)), name: name.replace('f', 'fi') },
+      {
+        opcode: `DA /${reg}`,
+        operands: 'Md',
+        text: withMemory((m, x) => m.call('fpu_compare_integer', signed(m, x), pops)),
+        name: name.replace('f', 'fi'),
+      },
+      {
+        opcode: `DE /${reg}`,
+        operands: 'Mw',
+        text: withMemory((m, x) => m.call('fpu_compare_integer', signed(m, x), pops)),
+        name: name.replace('f', 'fi'),
+      },
       { opcode: `D8 ${hex(0xd0 + pops * 8)}+i`, operands: 'F', text: onRegister('fpu_compare', 0, pops), name },
       { opcode: `DC ${hex(0xd0 + pops * 8)}+i`, operands: 'F', text: onRegister('fpu_compare', 0, pops), name },
       { opcode: `DD ${hex(0xe0 + pops * 8)}+i`, operands: 'F', text: onRegister('fpu_compare', 1, pops), name: pops ? 'fucomp' : 'fucom' },
@@ -272,7 +282,11 @@ export const x87Encodings: readonly Encoding[] = [
   { opcode: 'DB /0', operands: 'Md', text: withMemory((m, x) => m.call('fpu_load_integer', signed(m, x))), name: 'fild' },
   { opcode: 'DF /5', operands: 'Mq', text: withMemory((m, x) => m.call('fpu_load_integer', m.read(x))), name: 'fild' },
   { opcode: 'DF /4', operands: 'M', text: loadBcd, name: 'fbld' },
-  ...['fld1', 'fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2', 'fldz'].map((name, n): Encoding => ({ opcode: `D9 ${hex(0xe8 + n)}`, text: simple('fpu_load_constant', n), name })),
+  ...['fld1', 'fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2', 'fldz'].map((name, n): Encoding => ({
+    opcode: `D9 ${hex(0xe8 + n)}`,
+    text: simple('fpu_load_constant', n),
+    name,
+  })),
   // stores
   { opcode: 'D9 /2', operands: 'Md', text: storeF32(0), name: 'fst' },
   { opcode: 'D9 /3', operands: 'Md', text: storeF32(1), name: 'fstp' },
@@ -296,8 +310,20 @@ export const x87Encodings: readonly Encoding[] = [
   { opcode: 'DF C0+i', operands: 'F', text: onRegister('fpu_free', 1), name: 'ffreep' },
   { opcode: 'D9 F6', text: simple('fpu_rotate', -1), name: 'fdecstp' },
   { opcode: 'D9 F7', text: simple('fpu_rotate', 1), name: 'fincstp' },
-  ...(['b', 'z', 'be', 'p'] as const).map((c, n): Encoding => ({ opcode: `DA ${hex(0xc0 + n * 8)}+i`, operands: 'F', text: fcmov(c), name: `fcmov${c}`, feature: 'cmov' })),
-  ...(['nb', 'nz', 'nbe', 'np'] as const).map((c, n): Encoding => ({ opcode: `DB ${hex(0xc0 + n * 8)}+i`, operands: 'F', text: fcmov(c), name: `fcmov${c}`, feature: 'cmov' })),
+  ...(['b', 'z', 'be', 'p'] as const).map((c, n): Encoding => ({
+    opcode: `DA ${hex(0xc0 + n * 8)}+i`,
+    operands: 'F',
+    text: fcmov(c),
+    name: `fcmov${c}`,
+    feature: 'cmov',
+  })),
+  ...(['nb', 'nz', 'nbe', 'np'] as const).map((c, n): Encoding => ({
+    opcode: `DB ${hex(0xc0 + n * 8)}+i`,
+    operands: 'F',
+    text: fcmov(c),
+    name: `fcmov${c}`,
+    feature: 'cmov',
+  })),
   // functions
   { opcode: 'D9 E0', text: simple('fpu_sign', 0), name: 'fchs' },
   { opcode: 'D9 E1', text: simple('fpu_sign', 1), name: 'fabs' },
