@@ -1,0 +1,63 @@
+/*
+ * Codes of SPC-3 and MMC-5 that a CD/DVD-ROM drive knows.
+ */
+
+export const Operation = {
+  TEST_UNIT_READY: 0x00,
+  REQUEST_SENSE: 0x03,
+  INQUIRY: 0x12,
+  MODE_SELECT_6: 0x15,
+  MODE_SENSE_6: 0x1a,
+  START_STOP_UNIT: 0x1b,
+  PREVENT_ALLOW: 0x1e,
+  READ_CAPACITY: 0x25,
+  READ_10: 0x28,
+  SEEK_10: 0x2b,
+  SYNCHRONIZE_CACHE: 0x35,
+  READ_SUB_CHANNEL: 0x42,
+  READ_TOC: 0x43,
+  READ_HEADER: 0x44,
+  GET_CONFIGURATION: 0x46,
+  GET_EVENT_STATUS: 0x4a,
+  PAUSE_RESUME: 0x4b,
+  STOP_PLAY: 0x4e,
+  READ_DISC_INFORMATION: 0x51,
+  READ_TRACK_INFORMATION: 0x52,
+  MODE_SELECT_10: 0x55,
+  MODE_SENSE_10: 0x5a,
+  READ_12: 0xa8,
+  GET_PERFORMANCE: 0xac,
+  READ_DVD_STRUCTURE: 0xad,
+  SET_STREAMING: 0xb6,
+  READ_CD_MSF: 0xb9,
+  SET_CD_SPEED: 0xbb,
+  MECHANISM_STATUS: 0xbd,
+  READ_CD: 0xbe,
+} as const;
+
+/** Sense: key << 16 | additional sense code << 8 | qualifier (SPC-3 4.5.6, MMC-5 annex F). */
+export const Sense = {
+  NONE: 0x00_0000,
+  MEDIUM_NOT_PRESENT: 0x02_3a00,
+  NOT_PRESENT_TRAY_CLOSED: 0x02_3a01,
+  NOT_PRESENT_TRAY_OPEN: 0x02_3a02,
+  UNRECOVERED_READ_ERROR: 0x03_1100,
+  INVALID_OPERATION: 0x05_2000,
+  LBA_OUT_OF_RANGE: 0x05_2100,
+  INVALID_FIELD_IN_CDB: 0x05_2400,
+  INVALID_FIELD_IN_PARAMETERS: 0x05_2600,
+  PARAMETER_LIST_LENGTH: 0x05_1a00,
+  ILLEGAL_MODE_FOR_TRACK: 0x05_6400,
+  SAVING_NOT_SUPPORTED: 0x05_3900,
+  REMOVAL_PREVENTED: 0x05_5302,
+  INCOMPATIBLE_MEDIUM: 0x05_3002,
+  MEDIUM_MAY_HAVE_CHANGED: 0x06_2800,
+} as const;
+
+export const CD_BLOCK = 2048;
+/** What an 80-minute CD holds; larger media are DVDs. */
+export const CD_MOST_BLOCKS = 80 * 60 * 75;
+/** The first two seconds, before block 0 (MMC-5 table 639). */
+export const MSF_OFFSET = 150;
+
+export const Profile = { NONE: 0x0000, CD_ROM: 0x0008, DVD_ROM: 0x0010 } as const;

@@ -1,0 +1,78 @@
+import type { Dma } from '../../bus/dma.ts';
+
+/** `in`: from the device to memory; `out`: from memory to the device. */
+export type Direction = 'in' | 'out';
+
+/**
+ * Guest memory in pieces, as a bus master's descriptors name it, ready for a DiskRequest: RAM is used in place, and what is no plain RAM is
+ * replaced by a buffer (reads as 0xFF, writes are dropped, as an aborted cycle).
+ */
+export class ScatterList {
+  readonly direction: Direction;
+  readonly segments: Uint8Array[] = [];
+  readonly #dma: Dma;
+  readonly #pieces: { readonly address: number; length: number; bounce: boolean }[] = [];
+  /** Bytes. */
+  length = 0;
+
+  constructor(dma: Dma, direction: Direction) {
+    this.#dma = dma;
+    this.direction = direction;
+  }
+
+  add(address: number, length: number): void {
+    if (length === 0) return;
+    this.length += length;
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && !last.bounce && last.address + last.length === address) {
+      const joined = this.#dma.view(last.address, last.length + length);
+      if (joined !== undefined) {
+        last.length += length;
+        this.segments[this.segments.length - 1] = joined;
+        return;
+      }
+    }
+    const view = this.#dma.view(address, length);
+    this.#pieces.push({ address, length, bounce: view === undefined });
+    if (view !== undefined) return void this.segments.push(view);
+    const bounce = new Uint8Array(new SharedArrayBuffer(length));
+    if (this.direction === 'out') this.#dma.read(address, bounce);
+    this.segments.push(bounce);
+  }
+
+  /** Memory that is nowhere: what a bus master that may not master reaches. */
+  addNothing(length: number): void {
+    this.length += length;
+    this.segments.push(new Uint8Array(new SharedArrayBuffer(length)).fill(0xff));
+    this.#pieces.push({ address: -1, length, bounce: true });
+  }
+
+  /** Device to memory: the segments hold the data now. */
+  finish(): void {
+    if (this.direction === 'out') return;
+    this.#pieces.forEach(({ address, length, bounce }, index) => {
+      if (!bounce) this.#dma.wrote(address, length);
+      else if (address >= 0) this.#dma.write(address, this.segments[index]!);
+    });
+  }
+
+  /** Copies bytes of a device's buffer to memory; the rest of the list stays as it is. Follow with `finish`. */
+  fill(from: Uint8Array): void {
+    let at = 0;
+    for (const segment of this.segments) {
+      if (at >= from.length) return;
+      segment.set(from.subarray(at, at + segment.length));
+      at += segment.length;
+    }
+  }
+
+  /** Copies memory into a device's buffer. */
+  drainTo(into: Uint8Array): void {
+    let at = 0;
+    for (const segment of this.segments) {
+      if (at >= into.length) return;
+      into.set(segment.subarray(0, Math.min(segment.length, into.length - at)), at);
+      at += segment.length;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { VmmError } from '../base/errors.ts';
+import type { HostFile } from './host-file.ts';
+import type { BlockNode, Extent } from './node.ts';
+
+const SECTOR = 512;
+const ZEROS = 1 << 20;
+
+export interface RawOptions {
+  readonly readOnly?: boolean;
+  /** Where the contents start in the file, and how long they are: a partition, a flat extent. Default: the whole file. */
+  readonly start?: number;
+  readonly length?: number;
+}
+
+/**
+ * A file as it is, byte for byte; holes read as zeros. A file that does not end on a sector is padded with zeros, in the file itself only
+ * when the guest writes there.
+ */
+export class RawNode implements BlockNode {
+  readonly name: string;
+  readonly size: number;
+  readonly readOnly: boolean;
+  readonly granularity = SECTOR;
+  readonly #file: HostFile;
+  readonly #start: number;
+
+  private constructor(file: HostFile, start: number, size: number, readOnly: boolean) {
+    this.#file = file;
+    this.#start = start;
+    this.name = file.path;
+    this.size = size;
+    this.readOnly = readOnly;
+  }
+
+  static async open(file: HostFile, options: RawOptions = {}): Promise<RawNode> {
+    const start = options.start ?? 0;
+    const length = options.length ?? (await file.size()) - start;
+    if (length <= 0) throw new VmmError('invalid', `${file.path} is empty: a disk image needs at least one sector (512 bytes)`);
+    return new RawNode(file, start, Math.ceil(length / SECTOR) * SECTOR, (options.readOnly ?? false) || file.readOnly);
+  }
+
+  read(offset: number, into: Uint8Array): Promise<void> {
+    return this.#file.read(this.#start + offset, into);
+  }
+
+  write(offset: number, from: Uint8Array): Promise<void> {
+    this.refuseReadOnly();
+    return this.#file.write(this.#start + offset, from);
+  }
+
+  async readv(offset: number, into: readonly Uint8Array[]): Promise<void> {
+    if (this.#file.readv !== undefined) return this.#file.readv(this.#start + offset, into);
+    let at = offset;
+    for (const piece of into) {
+      await this.read(at, piece);
+      at += piece.length;
+    }
+  }
+
+  async writev(offset: number, from: readonly Uint8Array[]): Promise<void> {
+    this.refuseReadOnly();
+    if (this.#file.writev !== undefined) return this.#file.writev(this.#start + offset, from);
+    let at = offset;
+    for (const piece of from) {
+      await this.write(at, piece);
+      at += piece.length;
+    }
+  }
+
+  flush(): Promise<void> {
+    return this.readOnly ? Promise.resolve() : this.#file.flush();
+  }
+
+  async extent(offset: number, length: number): Promise<Extent> {
+    const from = this.#start + offset;
+    const data = await this.#file.nextData(from);
+    if (data === undefined || data.start >= from + length) return { offset, length, kind: 'zero' };
+    // Holes are the file system's, in its own block size: whatever shares a sector with data is data.
+    const [start, end] = [data.start - (data.start % SECTOR), Math.ceil(data.end / SECTOR) * SECTOR];
+    if (start > from) return { offset, length: start - from, kind: 'zero' };
+    return { offset, length: Math.min(end - from, length), kind: 'data' };
+  }
+
+  async zero(offset: number, length: number): Promise<void> {
+    this.refuseReadOnly();
+    if (await this.#file.punch(this.#start + offset, length)) return;
+    const zeros = new Uint8Array(Math.min(length, ZEROS));
+    for (let at = 0; at < length; at += zeros.length) await this.write(offset + at, zeros.subarray(0, Math.min(zeros.length, length - at)));
+  }
+
+  async discard(offset: number, length: number): Promise<void> {
+    this.refuseReadOnly();
+    await this.#file.punch(this.#start + offset, length);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  private refuseReadOnly(): void {
+    if (this.readOnly) throw new VmmError('state', `${this.name} is read-only`);
+  }
+}
