@@ -23,7 +23,7 @@ export interface Encoding {
    *   `V` ModRM.reg XMM, `W` rm XMM or memory, `U` rm XMM only, `H` VEX.vvvv XMM, `L` XMM in the immediate's upper bits,
    *   `P` ModRM.reg MMX, `Q` rm MMX or memory, `N` rm MMX only, `F` x87 register ST(i) of the ModRM byte;
    * - type: `b` 8, `w` 16, `d` 32, `q` 64, `v` operand size 16/32/64, `z` 16/32 (immediates: sign-extended to 64), `y` 32/64, `dq x ps pd ss sd ...` as in the
-   *   manual, `t` 80-bit, `p` far pointer of the operand size, `a` two of the operand size. `M` alone: address only;
+   *   manual, `t` 80-bit, `dw db` a 32-bit register or 16 or 8 bits of memory, `p` far pointer of the operand size, `a` two of the operand size. `M` alone: address only;
    * - `Ib` is zero-extended, `Ibs` sign-extended to the operand size;
    * - fixed registers: `AL CL DL AH`, `AX DX` (16 bits), `rAX rCX rDX rBX` (operand size), segment registers `ES CS SS DS FS GS`, constant `1`.
    */
@@ -31,8 +31,11 @@ export interface Encoding {
   readonly text: Text;
   /** Mnemonic in lower case, for listings and error messages; default: the name of the text's function. */
   readonly name?: string;
-  /** SDM superscripts: `d64` operand size 64 by default in 64-bit mode (32 cannot be encoded), `f64` always 64 there (66 is ignored). */
-  readonly size?: 'd64' | 'f64';
+  /**
+   * SDM superscripts: `d64` operand size 64 by default in 64-bit mode (32 cannot be encoded), `f64` always 64 there (66 is ignored). `v`: the operand size
+   * matters though no operand shows it (PUSHA, CBW).
+   */
+  readonly size?: 'v' | 'd64' | 'f64';
   /** `i64`: invalid in 64-bit mode (#UD or another instruction); `o64`: only in it. */
   readonly mode?: 'i64' | 'o64';
   /** LOCK is allowed with a memory destination (operand 0). */

@@ -49,6 +49,8 @@ export interface Machine {
   effectiveAddress(operand: Operand): Int;
   /** Segment number of a memory operand, overrides applied. */
   segmentOf(operand: Operand): Bit;
+  /** Selector of an immediate far pointer (operand code A); `read` gives its offset. */
+  farSelector(operand: Operand): Bit;
   /** DS, or the override: for implicit operands such as MASKMOVQ's. */
   dataSegment(): Bit;
 
@@ -71,6 +73,7 @@ export interface Machine {
   stateBit(offset: number): Bit; // i32
   setStateBit(offset: number, value: Bit): void;
   /** 16 bytes at a fixed offset: SCRATCH for the helpers. */
+  stateVector(offset: number): Vector;
   setStateVector(offset: number, value: Vector): void;
   /** 8 bytes at an address that `address` gave, plus a constant. */
   stateIntAt(address: Bit, offset?: number): Int;
@@ -88,24 +91,32 @@ export interface Machine {
   /** All but CF, for r = a + 1 / r = a - 1. */
   flagsIncrement(size: Size, a: Int, r: Int): void;
   flagsDecrement(size: Size, a: Int, r: Int): void;
-  /** ZF SF PF from r; the others as they are. */
-  flagsResult(size: Size, r: Int): void;
+  /** ZF SF PF from r, CF OF AF as given; those not given stay as they are. */
+  flagsResult(size: Size, r: Int, rest?: { readonly cf?: Bit; readonly of?: Bit; readonly af?: Bit }): void;
   /** Named flags to given bits (0 or 1); the others as they are. */
   setFlags(flags: Partial<Record<Flag, Bit>>): void;
 
   // -- control
   readonly nextRip: Int;
-  /** Near transfer to a target truncated to the operand size by the text; checks the code segment's limit or canonical form. */
+  /**
+   * Near transfer to a target truncated to the operand size by the text; checks the code segment's limit or canonical form. Stack pointers moved by `push` and
+   * `pop` before it are committed after the check.
+   */
   jump(target: Int): void;
-  /** Two-way relative branch of the encoding's Jb/Jz operand. */
-  branch(condition: Bit, operand: Operand): void;
+  /** `jump` to the encoding's Jz operand, always taken (JMP, CALL). */
+  jumpRelative(size: Size, operand: Operand): void;
+  /** Two-way relative branch of the encoding's Jb/Jz operand; the target is truncated to `size`. */
+  branch(size: Size, condition: Bit, operand: Operand): void;
   /** State that decoding or interrupts depend on changed: the next instruction is fetched anew. */
   endBlock(): void;
-  raise(fault: FaultName, errorCode?: Int): void;
+  raise(fault: FaultName, errorCode?: Bit): void;
 
   // -- structure. `let` binds a pure value that is used more than once; reads of state are bound already.
+  let(value: Int): Int;
+  let(value: Bit): Bit;
   let<V extends Value>(value: V): V;
-  variable<V extends Value>(initial: V): Variable<V>;
+  variable(initial: Int): Variable<Int>;
+  variable(initial: Bit): Variable<Bit>;
   if(condition: Bit, then: () => void, otherwise?: () => void): void;
   /** Runs `body` while it yields a non-zero Bit. */
   loop(body: () => Bit): void;
@@ -128,8 +139,6 @@ export interface Machine {
 
   // -- physical state of the CPU that is constant for a translated region
   cpl(): Bit;
-  /** #UD unless the CPU model has the feature; static where the model is known. */
-  require(feature: string): void;
 }
 
 /** The meaning of an instruction. `size` is the operand size in force; operands come in the encoding's order. */
