@@ -56,7 +56,10 @@ export const MODE_PROTECTED = 4; // CR0.PE and not virtual-8086
 export const MODE_V86 = 8;
 export const MODE_LONG = 16; // EFER.LMA
 export const MODE_STACK32 = 32; // SS.B
-/** ES, CS, SS and DS have base 0 and SEG_REACH >= 0xFFFFFFFF: 32-bit addresses through them are linear addresses. Never with MODE_CODE64. */
+/**
+ * Protected mode, CS.D and SS.B set, and ES, CS, SS and DS have base 0 and no limit below 4 GiB (SEG_REACH >= 0xFFFFFFFF for the data segments): 32-bit
+ * offsets in them are linear addresses. Never with MODE_CODE64.
+ */
 export const MODE_FLAT = 64;
 export const CPL = 0xdc; // i32
 /** Non-zero: leave the run of translated or interpreted code at the next block boundary and look at what happened (EVENT_*). */
@@ -134,8 +137,15 @@ export const MXCSR = 0x8a8; // i32
 export const XMM = 0x900;
 export const XMM_STRIDE = 32;
 
+/** The branch that asked for the lookup, to be linked to what is found; 0 if none. */
+export const LINK_FROM = 0xfc; // i32
 /** 256 bytes for helpers: instruction bytes, descriptors, operands passed by address. */
 export const SCRATCH = 0xb00;
+
+/** Instruction bytes while they are decoded. */
+export const FETCH_BUFFER = 0x6000; // 1024 bytes
+/** A trace of one instruction that is used once: two micro-ops. */
+export const PRIVATE_TRACE = 0x6800;
 
 // -- the opcode tables the decoder reads, written at start by decode/tables.ts
 export const OPCODE_TABLES = 0x10000;

@@ -13,8 +13,10 @@ export interface Helper {
   readonly result?: WasmType;
   /** May set FAULT_VECTOR: the instruction is left when it did. */
   readonly faults?: boolean;
-  /** Sets RIP itself, or changes what decoding, paging or interrupts depend on: the instruction is the last of its block. RIP is the next instruction's at the call. */
-  readonly leaves?: boolean;
+  /** Sets RIP itself unless it faults: the instruction is over and the next one is looked up. */
+  readonly jumps?: boolean;
+  /** Changes what decoding, paging or interrupts depend on: the instruction is the last of its block, as after `m.endBlock()`. */
+  readonly ends?: boolean;
   /** Reads or writes arithmetic flags in FLAGS (read_flags/write_flags): the translator materialises them first. */
   readonly flags?: boolean;
 }

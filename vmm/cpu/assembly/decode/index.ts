@@ -1,0 +1,1 @@
+// The decoder has no exports of its own: trace/ calls it.
