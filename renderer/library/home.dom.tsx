@@ -1,0 +1,211 @@
+import { Download, FileUp, Plus } from 'lucide-react';
+import { useRef, useState } from 'react';
+import { useStore } from 'zustand';
+import { GridList, GridListItem } from 'react-aria-components';
+import * as act from '../commands/actions.dom.ts';
+import { runCommand } from '../commands/command.ts';
+import { useCommandContext } from '../commands/context.dom.ts';
+import { command } from '../commands/table.ts';
+import { ago, bytes } from '../i18n/format.ts';
+import { useText } from '../i18n/i18n.ts';
+import { useApp, useLibrary } from '../state/context.dom.tsx';
+import { type Guest, grouped } from '../state/library-store.ts';
+import { Button } from '../ui/button.dom.tsx';
+import { Notice } from '../ui/feedback.dom.tsx';
+import { StateBadge } from './state-badge.dom.tsx';
+import { systemTitle } from './systems.ts';
+import { Thumbnail } from './thumbnail.dom.tsx';
+import { VmContextMenu } from './vm-menu.dom.tsx';
+
+/** The library tab: on the first day one drop zone and something to try; from then on the machines. */
+export function Home() {
+  const t = useText();
+  const empty = useLibrary((s) => s.vms.size === 0);
+  const link = useLibrary((s) => s.link);
+  const host = useLibrary((s) => s.host);
+  return (
+    <div className="page home">
+      {host !== undefined && host.firmware === null && (
+        <Notice tone="warn" title={t('home.noFirmware')}>
+          {host.firmwareHelp}
+        </Notice>
+      )}
+      {link === 'connecting' ? <p className="home-wait">{t('link.connecting')}</p> : empty ? <FirstRun /> : <Machines />}
+    </div>
+  );
+}
+
+function FirstRun() {
+  const app = useApp();
+  const t = useText();
+  const context = useCommandContext();
+  return (
+    <div className="first-run">
+      <div className="drop-zone">
+        <DropPicture />
+        <h1>{t('first.title')}</h1>
+        <p>{t('first.body')}</p>
+        <div className="first-actions">
+          <Button kind="primary" size="l" icon={FileUp} onPress={() => act.pickFiles(app)}>
+            {t('command.openFile')}
+          </Button>
+          <Button size="l" icon={Plus} onPress={() => void runCommand(command('new'), context)}>
+            {t('command.new')}
+          </Button>
+        </div>
+      </div>
+      <TryGuests most={1} title={t('first.try')} />
+    </div>
+  );
+}
+
+/** A disk falling into a screen: what the page is for, without a word. */
+function DropPicture() {
+  return (
+    <svg className="drop-picture" viewBox="0 0 168 112" width="168" height="112" aria-hidden>
+      <rect x="34" y="30" width="100" height="68" rx="7" fill="var(--surface)" stroke="var(--line-strong)" strokeWidth="1.5" />
+      <rect x="41" y="37" width="86" height="54" rx="3" fill="var(--screen-off)" />
+      <path d="M68 106h32M84 98v8" stroke="var(--line-strong)" strokeWidth="1.5" strokeLinecap="round" />
+      <text x="48" y="84" fontFamily="var(--mono)" fontSize="9" fill="oklch(0.83 0.1 182)">
+        A:\&gt;
+      </text>
+      <g className="drop-disk">
+        <path
+          d="M63 8h36l6 6v32a3 3 0 0 1-3 3H66a3 3 0 0 1-3-3z"
+          fill="var(--raised)"
+          stroke="var(--accent)"
+          strokeWidth="1.5"
+          strokeLinejoin="round"
+        />
+        <path d="M73 8v12h20V8M72 49V33h24v16" fill="var(--accent-wash)" stroke="var(--accent)" strokeWidth="1.5" strokeLinejoin="round" />
+        <path d="M88 11v5" stroke="var(--accent)" strokeWidth="1.5" />
+      </g>
+    </svg>
+  );
+}
+
+/** Small guests to try. `most`: how many are offered before "more". */
+function TryGuests({ most, title }: { most: number; title: string }) {
+  const t = useText();
+  const guests = useLibrary((s) => s.guests);
+  const [all, setAll] = useState(false);
+  if (guests.length === 0) return null;
+  const ordered = [...guests].sort((a, b) => Number(b.available) - Number(a.available) || Number(b.cached) - Number(a.cached));
+  const shown = all ? ordered : ordered.slice(0, most);
+  return (
+    <section className="try" aria-label={title}>
+      <h2>{title}</h2>
+      <ul>
+        {shown.map((guest) => (
+          <TryGuest key={guest.id} guest={guest} />
+        ))}
+      </ul>
+      {shown.length < guests.length && (
+        <Button kind="quiet" size="s" onPress={() => setAll(true)}>
+          {t('first.more', { count: guests.length - shown.length })}
+        </Button>
+      )}
+    </section>
+  );
+}
+
+function TryGuest({ guest }: { guest: Guest }) {
+  const app = useApp();
+  const t = useText();
+  const [busy, setBusy] = useState(false);
+  return (
+    <li className="try-guest">
+      <div>
+        <p className="try-name">{guest.name}</p>
+        <p className="hint">{guest.available ? guest.description : (guest.help ?? guest.description)}</p>
+      </div>
+      <span className="hint numeric">{guest.cached ? t('first.here') : bytes(guest.bytes)}</span>
+      <Button
+        icon={Download}
+        isDisabled={!guest.available || busy}
+        aria-label={t('first.tryNamed', { name: guest.name })}
+        onPress={() => {
+          setBusy(true);
+          act
+            .tryGuest(app, guest.id)
+            .catch((error: unknown) => app.reportError(error))
+            .finally(() => setBusy(false));
+        }}
+      >
+        {busy ? t('first.fetching') : t('first.tryIt')}
+      </Button>
+    </li>
+  );
+}
+
+function Machines() {
+  const app = useApp();
+  const t = useText();
+  const vms = useLibrary((s) => s.vms);
+  const query = useStore(app.transient, (s) => s.query);
+  const area = useRef<HTMLDivElement>(null);
+  const context = useCommandContext();
+  const groups = grouped(vms.values(), query);
+  const now = Date.now();
+  return (
+    <div className="machines" ref={area}>
+      <header className="page-head">
+        <h1>{t('home.title')}</h1>
+        <span className="page-tools">
+          <Button icon={Plus} onPress={() => void runCommand(command('new'), context)}>
+            {t('command.new')}
+          </Button>
+          <Button kind="primary" icon={FileUp} onPress={() => act.pickFiles(app)}>
+            {t('command.openFile')}
+          </Button>
+        </span>
+      </header>
+      {groups.map((group) => (
+        <section key={group.folder} className="machine-group">
+          {group.folder !== '' && <h2>{group.folder}</h2>}
+          <GridList
+            aria-label={group.folder || t('sidebar.machines')}
+            layout="grid"
+            className="cards"
+            selectionMode="none"
+            onAction={(key) => {
+              const vm = vms.get(String(key));
+              if (vm) act.openVm(app, vm);
+            }}
+          >
+            {group.vms.map((vm) => (
+              <GridListItem key={vm.id} id={vm.id} textValue={vm.name} className="card">
+                <span className="card-body" data-vm={vm.id}>
+                  <Thumbnail vm={vm} />
+                  <span className="card-text">
+                    <span className="vm-name">{vm.name}</span>
+                    <span className="card-sub">
+                      <StateBadge state={vm.state} />
+                      <span>{systemTitle(vm.system)}</span>
+                      {vm.lastStarted !== undefined && <span className="card-when">{ago(vm.lastStarted, now)}</span>}
+                    </span>
+                    {vm.problem !== undefined && <span className="card-problem">{vm.problem}</span>}
+                    {vm.tags.length > 0 && (
+                      <span className="tags">
+                        {vm.tags.map((tag) => (
+                          <span key={tag} className="tag">
+                            {tag}
+                          </span>
+                        ))}
+                      </span>
+                    )}
+                  </span>
+                </span>
+              </GridListItem>
+            ))}
+          </GridList>
+        </section>
+      ))}
+      <p className="home-hint">
+        <FileUp size={15} aria-hidden /> {t('home.dropHint')}
+      </p>
+      <TryGuests most={0} title={t('home.try')} />
+      <VmContextMenu area={area} />
+    </div>
+  );
+}

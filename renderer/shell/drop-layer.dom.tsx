@@ -1,0 +1,103 @@
+import { Disc3, FilePlus2, type LucideIcon, Save } from 'lucide-react';
+import { useEffect, useRef, useState } from 'react';
+import * as act from '../commands/actions.dom.ts';
+import { useCommandContext } from '../commands/context.dom.ts';
+import { useText } from '../i18n/i18n.ts';
+import type { MachineSession } from '../state/session.dom.ts';
+
+/** What a drop means, decided by where it lands. */
+interface Target {
+  readonly id: string;
+  readonly title: string;
+  readonly icon: LucideIcon;
+  take(files: readonly File[]): void;
+}
+
+function carriesFiles(event: DragEvent): boolean {
+  return event.dataTransfer?.types.includes('Files') ?? false;
+}
+
+/**
+ * Files dragged over the window. Over the library the whole window is one target: a new machine. Over a running machine its drives appear as
+ * targets too. Each has a menu twin: "Open a file", and "Insert" at each drive in the inspector.
+ */
+export function DropLayer() {
+  const t = useText();
+  const context = useCommandContext();
+  const [over, setOver] = useState(false);
+  const { app, vm, session } = context;
+
+  const create: Target = { id: 'create', title: t('drop.create'), icon: FilePlus2, take: (files) => act.dropFiles(app, files) };
+  const depth = useRef(0); // dragenter and dragleave come for every element on the way
+  const targets = [create, ...(vm && session?.isOpen ? driveTargets(session) : [])];
+
+  function driveTargets(open: MachineSession): Target[] {
+    return open.store
+      .getState()
+      .drives.filter((drive) => drive.removable)
+      .map((drive) => ({
+        id: drive.id,
+        title: drive.media === 'cdrom' ? t('drop.cd', { drive: drive.id }) : t('drop.floppy', { drive: drive.id === 'fdb' ? 'B:' : 'A:' }),
+        icon: drive.media === 'cdrom' ? Disc3 : Save,
+        take: ([file]) => {
+          if (file) void act.insertFile(app, open, drive.id, file).catch((error: unknown) => app.reportError(error, vm));
+        },
+      }));
+  }
+
+  useEffect(() => {
+    const enter = (event: DragEvent) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      depth.current++;
+      setOver(true);
+    };
+    const leave = (event: DragEvent) => {
+      if (!carriesFiles(event)) return;
+      depth.current = Math.max(0, depth.current - 1);
+      if (depth.current === 0) setOver(false);
+    };
+    const move = (event: DragEvent) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      if (event.dataTransfer) event.dataTransfer.dropEffect = 'copy';
+    };
+    const drop = (event: DragEvent) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      depth.current = 0;
+      setOver(false);
+      const files = [...(event.dataTransfer?.files ?? [])];
+      const place = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-drop]')?.dataset['drop'] : undefined;
+      const target = targets.find(({ id }) => id === place) ?? create;
+      if (files.length === 0) return;
+      try {
+        target.take(files);
+      } catch (error) {
+        app.reportError(error);
+      }
+    };
+    window.addEventListener('dragenter', enter);
+    window.addEventListener('dragleave', leave);
+    window.addEventListener('dragover', move);
+    window.addEventListener('drop', drop);
+    return () => {
+      window.removeEventListener('dragenter', enter);
+      window.removeEventListener('dragleave', leave);
+      window.removeEventListener('dragover', move);
+      window.removeEventListener('drop', drop);
+    };
+  });
+
+  if (!over) return null;
+  return (
+    <div className="drop-layer" data-count={targets.length}>
+      {targets.map(({ id, title, icon: Icon }) => (
+        <div key={id} className="drop-target" data-drop={id}>
+          <Icon aria-hidden />
+          <span>{title}</span>
+        </div>
+      ))}
+    </div>
+  );
+}

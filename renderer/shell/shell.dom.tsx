@@ -1,0 +1,84 @@
+import { TabPanel, Tabs } from 'react-aria-components';
+import { useStore } from 'zustand';
+import { CreatePage } from '../create/create-page.dom.tsx';
+import { useText } from '../i18n/i18n.ts';
+import { JobsPage } from '../jobs/job-list.dom.tsx';
+import { Home } from '../library/home.dom.tsx';
+import { Trash } from '../library/trash.dom.tsx';
+import { MachinePage } from '../machine/machine-page.dom.tsx';
+import { Palette } from '../palette/palette.dom.tsx';
+import { HelpPage } from '../settings/help-page.dom.tsx';
+import { SettingsPage } from '../settings/settings-page.dom.tsx';
+import { useApp, useLayout, useLibrary } from '../state/context.dom.tsx';
+import type { Tab } from '../state/layout-store.ts';
+import { ConfirmDialog } from '../ui/feedback.dom.tsx';
+import { DropLayer } from './drop-layer.dom.tsx';
+import { Notices } from './notices.dom.tsx';
+import { Sidebar } from './sidebar.dom.tsx';
+import { StatusStrip } from './status-strip.dom.tsx';
+import { TabStrip } from './tab-strip.dom.tsx';
+import { useTheme } from './theme.dom.ts';
+import { useShortcuts } from './use-shortcuts.dom.ts';
+
+/** The window: library left, tabs in the centre, status strip at the foot. */
+export function Shell() {
+  const app = useApp();
+  const t = useText();
+  useTheme();
+  useShortcuts();
+  const sidebar = useLayout((s) => s.sidebar);
+  const tabs = useLayout((s) => s.tabs);
+  const active = useLayout((s) => s.active);
+  const link = useLibrary((s) => s.link);
+  const problem = useLibrary((s) => s.linkProblem);
+  const confirmation = useStore(app.transient, (s) => s.confirmation);
+  return (
+    <div className="shell" data-sidebar={sidebar ? '' : undefined}>
+      {sidebar && <Sidebar />}
+      <Tabs
+        className="centre"
+        selectedKey={active}
+        onSelectionChange={(key) => app.layout.setState({ active: String(key) })}
+        keyboardActivation="manual"
+      >
+        <TabStrip />
+        {link === 'lost' && (
+          <p className="link-lost" role="alert">
+            {t('link.lostLong')} {problem}
+          </p>
+        )}
+        {tabs.map((tab) => (
+          <TabPanel key={tab.id} id={tab.id} className="tab-panel" data-kind={tab.kind}>
+            <main>
+              <Page tab={tab} />
+            </main>
+          </TabPanel>
+        ))}
+      </Tabs>
+      <StatusStrip />
+      <Notices />
+      <DropLayer />
+      <Palette />
+      <ConfirmDialog question={confirmation} onClose={() => app.transient.setState({ confirmation: undefined })} />
+    </div>
+  );
+}
+
+function Page({ tab }: { tab: Tab }) {
+  switch (tab.kind) {
+    case 'library':
+      return <Home />;
+    case 'machine':
+      return <MachinePage vm={tab.vm} view={tab.view} />;
+    case 'create':
+      return <CreatePage id={tab.id} />;
+    case 'trash':
+      return <Trash />;
+    case 'jobs':
+      return <JobsPage />;
+    case 'settings':
+      return <SettingsPage />;
+    case 'help':
+      return <HelpPage />;
+  }
+}

@@ -1,0 +1,94 @@
+import { createStore } from 'zustand/vanilla';
+import type { ResultOf } from '../../vmm/protocol/method.ts';
+import type { LibraryMethods } from '../../vmm/protocol/methods.ts';
+import type { JobInfo, TrashedVm, VmSummary } from '../../vmm/protocol/shared.ts';
+import type { LibraryClient } from '../connection/host.ts';
+
+export type HostInfo = ResultOf<LibraryMethods['host.info']>;
+export type Guest = ResultOf<LibraryMethods['guests.list']>['guests'][number];
+
+/** The library as the server last told it. Only this file's functions change it. */
+export interface LibraryState {
+  readonly link: 'connecting' | 'open' | 'lost';
+  readonly linkProblem?: string | undefined;
+  readonly host?: HostInfo | undefined;
+  readonly vms: ReadonlyMap<string, VmSummary>;
+  readonly trash: readonly TrashedVm[];
+  readonly jobs: ReadonlyMap<string, JobInfo>;
+  readonly guests: readonly Guest[];
+}
+
+export const emptyLibrary: LibraryState = { link: 'connecting', vms: new Map(), trash: [], jobs: new Map(), guests: [] };
+
+export const createLibraryStore = () => createStore<LibraryState>(() => emptyLibrary);
+export type LibraryStore = ReturnType<typeof createLibraryStore>;
+
+function withEntry<T>(map: ReadonlyMap<string, T>, id: string, value: T): ReadonlyMap<string, T> {
+  return new Map(map).set(id, value);
+}
+
+function without<T>(map: ReadonlyMap<string, T>, id: string): ReadonlyMap<string, T> {
+  const copy = new Map(map);
+  copy.delete(id);
+  return copy;
+}
+
+/** Keeps `store` equal to what the server has: everything once, then each event. @returns a function that ends it */
+export async function followLibrary(client: LibraryClient, store: LibraryStore): Promise<() => void> {
+  const refreshTrash = async () => {
+    const { vms } = await client.call('trash.list', {});
+    store.setState({ trash: vms });
+  };
+  const ends = [
+    client.on('vm.changed', ({ vm }) => store.setState((s) => ({ vms: withEntry(s.vms, vm.id, vm) }))),
+    client.on('vm.removed', ({ id }) => store.setState((s) => ({ vms: without(s.vms, id) }))),
+    client.on('trash.changed', () => void refreshTrash().catch(() => undefined)),
+    client.on('job.changed', ({ job }) => store.setState((s) => ({ jobs: withEntry(s.jobs, job.id, job) }))),
+  ];
+  const [host, list, jobs, guests] = await Promise.all([
+    client.call('host.info', {}),
+    client.call('vm.list', {}),
+    client.call('jobs.list', {}),
+    client.call('guests.list', {}),
+    refreshTrash(),
+  ]);
+  store.setState({
+    link: 'open',
+    linkProblem: undefined,
+    host,
+    vms: new Map(list.vms.map((vm) => [vm.id, vm])),
+    jobs: new Map(jobs.jobs.map((job) => [job.id, job])),
+    guests: guests.guests,
+  });
+  return () => ends.forEach((end) => end());
+}
+
+/** Matches every word of the query against name, system, tags and folder; accents and case do not count. */
+export function matches(vm: VmSummary, query: string): boolean {
+  const fold = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  const text = fold([vm.name, vm.system, vm.folder, ...vm.tags].join('\n'));
+  return fold(query)
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}
+
+export interface FolderGroup {
+  /** Empty: the top level. */
+  readonly folder: string;
+  readonly vms: readonly VmSummary[];
+}
+
+/** The VMs to show, by folder: the top level first, then folders by name; VMs by name within. */
+export function grouped(vms: Iterable<VmSummary>, query: string): FolderGroup[] {
+  const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
+  const folders = new Map<string, VmSummary[]>();
+  for (const vm of vms) {
+    if (!matches(vm, query)) continue;
+    const group = folders.get(vm.folder);
+    if (group) group.push(vm);
+    else folders.set(vm.folder, [vm]);
+  }
+  return [...folders]
+    .sort(([a], [b]) => byName.compare(a, b))
+    .map(([folder, group]) => ({ folder, vms: group.sort((a, b) => byName.compare(a.name, b.name) || a.id.localeCompare(b.id)) }));
+}
