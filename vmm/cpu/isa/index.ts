@@ -2,6 +2,7 @@
 import type { Encoding } from './encoding.ts';
 import { sseEncodings } from './sse-float.ts';
 import { packedIntegerEncodings } from './sse-integer.ts';
+import { systemEncodings } from './system.ts';
 import { x87Encodings } from './x87.ts';
 
-export const encodings: readonly Encoding[] = [...x87Encodings, ...packedIntegerEncodings, ...sseEncodings];
+export const encodings: readonly Encoding[] = [...systemEncodings, ...x87Encodings, ...packedIntegerEncodings, ...sseEncodings];

@@ -129,6 +129,12 @@ export function prepare_write(linear: u64, bytes: i32, segmentIndex: i32): void 
   prepare(linear, bytes, segmentIndex, ACCESS_WRITE);
 }
 
+/** The same for segment:offset: INS asks before it reads the port. */
+export function prepare_store(segmentIndex: i32, offset: u64, bytes: i32): void {
+  const address = linear(segmentIndex, offset, bytes, 1);
+  if (!faulted()) prepare_write(address, bytes, segmentIndex);
+}
+
 export function prepare_read(linear: u64, bytes: i32, segmentIndex: i32): void {
   prepare(linear, bytes, segmentIndex, ACCESS_READ);
 }

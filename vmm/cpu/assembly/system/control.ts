@@ -1,13 +1,14 @@
 // Control registers (SDM vol.3 2.5, 9.9; vol.2 MOV to CRn) and what changing them switches.
-import { CR0, CR2, CR3, CR4, CR8, EFER, SEG_CS, SEG_TR, XCR0 } from '../../layout.ts';
+import { CR0, CR2, CR3, CR4, CR8, EFER, LINEAR_MASK, SEG_CS, SEG_TR, XCR0 } from '../../layout.ts';
 import { CR4_VALID, EFER_VALID, PAGING_MODE, PAGING_PAE, PHYSICAL_RESERVED, XCR0_VALID } from '../../system-layout.ts';
 import { apic_base_read, task_priority_read, task_priority_write } from '../host';
 import { TYPE_TSS16, TYPE_TSS16_BUSY } from './descriptors';
+import { get_eflags, set_eflags } from './flags';
 import { ATTR_L, update_mode, updateTlbPointer } from './mode';
 import { loadPdptes, updatePagingMode } from './paging';
 import { CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_OSFXSR, CR4_OSXSAVE } from './state';
-import { CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_FFXSR, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, VECTOR_NM } from './state';
-import { NO_ERROR_CODE, cpl, cr0, cr3, cr4, efer, fault, gp, isCanonical, isCode64, isLong, isV86, segmentAttributes, ud } from './state';
+import { CR4_FSGSBASE, CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_FFXSR, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, FLAG_AC, VECTOR_NM } from './state';
+import { NO_ERROR_CODE, cpl, cr0, cr3, cr4, efer, fault, gp, isCanonical, isCode64, isLong, isV86, segmentAttributes, segmentBase, ud } from './state';
 import { flush, invalidatePage } from './tlb';
 
 const CR0_DEFINED: u32 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
@@ -145,8 +146,9 @@ export function clts(): void {
 
 // -- TLB instructions, caches
 
-export function invlpg(linear: u64): void {
+export function invlpg(segmentIndex: i32, offset: u64): void {
   if (!requireLevel0()) return;
+  const linear = (segmentBase(segmentIndex) + offset) & load<u64>(LINEAR_MASK);
   if (!isCode64() || isCanonical(linear)) invalidatePage(linear);
 }
 
@@ -171,6 +173,17 @@ export function wbinvd(): void {
 /** RSM outside SMM, VMX and SVM instructions, UD0..UD2. */
 export function undefined_opcode(): void {
   ud();
+}
+
+/** STAC, CLAC: EFLAGS.AC, which SMAP asks. */
+export function set_alignment_check(on: i32): void {
+  if (cpl() != 0) return ud();
+  set_eflags(on != 0 ? get_eflags() | FLAG_AC : get_eflags() & ~FLAG_AC);
+}
+
+/** RDFSBASE, WRFSBASE..: #UD unless the system allows them. */
+export function check_fsgsbase(): void {
+  if ((cr4() & CR4_FSGSBASE) == 0) ud();
 }
 
 // -- EFER (the MSR)

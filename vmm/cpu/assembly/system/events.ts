@@ -10,7 +10,7 @@ import { get_eflags, set_eflags, updateInterruptEvent } from './flags';
 import { SOURCE_EXTERNAL, deliver_exception, interrupt } from './interrupts';
 import { deriveSegments, update_mode } from './mode';
 import { updatePagingMode } from './paging';
-import { FLAG_RF, FLAG_TF, NO_ERROR_CODE, VECTOR_DB, VECTOR_NMI, clearFault, fault, faulted, systemFlags } from './state';
+import { FLAG_RF, FLAG_TF, NO_ERROR_CODE, VECTOR_DB, VECTOR_NMI, clearFault, fault, faulted, setRip, systemFlags } from './state';
 import { flush_tlb, resetTlb } from './tlb';
 
 const GO_ON: i32 = 0;
@@ -100,8 +100,9 @@ function deliverInterrupt(): void {
 
 // -- HLT
 
-export function halt(): void {
+export function halt(nextRip: u64): void {
   if (!requireLevel0()) return;
+  setRip(nextRip);
   store<i32>(ACTIVITY, ACTIVITY_HALTED);
   store<i32>(EVENTS, load<i32>(EVENTS) | EVENT_EXIT);
 }

@@ -217,31 +217,33 @@ function shutDown(vector: i32): void {
   store<i32>(EVENTS, load<i32>(EVENTS) | EVENT_EXIT);
 }
 
-// -- instructions; RIP is the next one's
+// -- instructions
 
 /** INT n. */
-export function software_interrupt(vector: i32): void {
+export function software_interrupt(vector: i32, nextRip: u64): void {
+  setRip(nextRip);
   if (isV86() && redirectSoftwareInterrupt(vector)) return;
   if (faulted()) return;
-  trapInstruction(vector, SOURCE_SOFTWARE);
+  trapInstruction(vector, SOURCE_SOFTWARE, nextRip);
 }
 
-function trapInstruction(vector: i32, source: i32): void {
+function trapInstruction(vector: i32, source: i32, nextRip: u64): void {
+  setRip(nextRip);
   interrupt(vector, source, NO_ERROR_CODE, get_eflags());
   deliverAfterSwitch();
 }
 
 /** INT3 (CC). */
-export function breakpoint_trap(): void {
-  trapInstruction(3, SOURCE_SOFTWARE);
+export function breakpoint_trap(nextRip: u64): void {
+  trapInstruction(3, SOURCE_SOFTWARE, nextRip);
 }
 
 /** INTO with OF set. */
-export function overflow_trap(): void {
-  trapInstruction(4, SOURCE_SOFTWARE);
+export function overflow_trap(nextRip: u64): void {
+  trapInstruction(4, SOURCE_SOFTWARE, nextRip);
 }
 
 /** INT1 (F1). */
-export function icebp(): void {
-  trapInstruction(VECTOR_DB, SOURCE_EXTERNAL);
+export function icebp(nextRip: u64): void {
+  trapInstruction(VECTOR_DB, SOURCE_EXTERNAL, nextRip);
 }

@@ -16,7 +16,8 @@ import { CR4_VME, cr4 } from './state';
 
 const FREE_FLAGS: u32 = 0xcd5 | FLAG_TF | FLAG_NT; // CF PF AF ZF SF DF OF, TF, NT
 
-export function interrupt_return(size: i32): void {
+export function interrupt_return(size: i32, nextRip: u64): void {
+  setRip(nextRip); // what a task switch saves
   if (!isProtected()) returnReal(size);
   else if ((systemFlags() & FLAG_NT) != 0) {
     if (isLong()) return gp(0);

@@ -1,4 +1,4 @@
-// Fast system calls: SYSENTER/SYSEXIT (SDM vol.3 5.8.7), SYSCALL/SYSRET (5.8.8; AMD APM vol.2 6.1), SWAPGS. RIP is the next instruction's on entry.
+// Fast system calls: SYSENTER/SYSEXIT (SDM vol.3 5.8.7), SYSCALL/SYSRET (5.8.8; AMD APM vol.2 6.1), SWAPGS.
 import { GPR, RCX, RDX, RSP, SEG_CS, SEG_GS, SEG_SS } from '../../layout.ts';
 import { FEATURE_1_EDX, FEATURE_81_EDX, MSR_CSTAR, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_SFMASK, MSR_STAR, MSR_SYSENTER_CS } from '../../system-layout.ts';
 import { MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, STEPPING, VENDOR_AMD } from '../../system-layout.ts';
@@ -6,7 +6,7 @@ import { get_eflags, set_eflags } from './flags';
 import { ATTR_ACCESSED, ATTR_CODE, ATTR_DB, ATTR_G, ATTR_L, ATTR_P, ATTR_S, ATTR_WRITABLE, setCpl, setSegment, update_mode } from './mode';
 import { setBase } from './segments';
 import { CR0_PE, EFER_SCE, FLAG_IF, FLAG_RF, FLAG_TF, FLAG_VM, cpl, cr0, efer, gp, hasFeature, isCanonical, isCode64, isLong } from './state';
-import { isProtected, rip, segmentBase, setRip, ud } from './state';
+import { isProtected, segmentBase, setRip, ud } from './state';
 
 const R11 = GPR + 88;
 const FLAT_CODE: u32 = ATTR_P | ATTR_S | ATTR_CODE | ATTR_WRITABLE | ATTR_ACCESSED | ATTR_G;
@@ -22,14 +22,14 @@ function enterFlat(codeSelector: i32, stackSelector: i32, level: i32, code64: bo
   update_mode();
 }
 
-export function syscall(): void {
+export function syscall(nextRip: u64): void {
   if ((efer() & EFER_SCE) == 0) return ud();
   const star = load<u64>(MSR_STAR);
   const selector = i32((star >> 32) & 0xfffc);
   if (!isLong()) {
     // Legacy mode: AMD only.
     if (load<i32>(VENDOR_AMD) == 0 || !isProtected()) return ud();
-    store<u64>(RCX, rip() & 0xffffffff);
+    store<u64>(RCX, nextRip & 0xffffffff);
     set_eflags(get_eflags() & ~(FLAG_VM | FLAG_IF | FLAG_RF));
     enterFlat(selector, selector + 8, 0, false);
     return setRip(star & 0xffffffff);
@@ -37,7 +37,7 @@ export function syscall(): void {
   const code64 = isCode64();
   if (!code64 && load<i32>(VENDOR_AMD) == 0) return ud();
   const flags = get_eflags();
-  store<u64>(RCX, rip());
+  store<u64>(RCX, nextRip);
   store<u64>(R11, u64(flags & ~FLAG_RF));
   const cleared = load<u32>(MSR_SFMASK) | FLAG_RF;
   set_eflags(flags & ~cleared);

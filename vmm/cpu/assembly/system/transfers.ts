@@ -1,4 +1,4 @@
-// Far JMP, CALL and RET (SDM vol.3 5.8; vol.2 JMP, CALL, RET): direct, through call gates, and to tasks. RIP is the next instruction's on entry.
+// Far JMP, CALL and RET (SDM vol.3 5.8; vol.2 JMP, CALL, RET): direct, through call gates, and to tasks.
 import { RIP, SEG_CS, SEG_SS, SEG_TR } from '../../layout.ts';
 import { TYPE_CALL_GATE16, TYPE_CALL_GATE32, TYPE_TASK_GATE, TYPE_TSS16, TYPE_TSS32, descriptorHigh, descriptorUpper, dpl } from './descriptors';
 import { errorOf, fetchDescriptor, fetchUpper, gateOffset, gateSelector, isBadLongCode, isCode, isConforming, isLongCode, isNull } from './descriptors';
@@ -30,7 +30,8 @@ function enterCode(selector: i32, offset: u64, level: i32): void {
   setRip(offset);
 }
 
-export function far_jump(selector: i32, offset: u64, size: i32): void {
+export function far_jump(selector: i32, offset: u64, size: i32, nextRip: u64): void {
+  setRip(nextRip);
   selector &= 0xffff;
   if (!isProtected()) {
     if (offset > u64(segmentLimit(SEG_CS))) return gp(0);
@@ -46,7 +47,8 @@ export function far_jump(selector: i32, offset: u64, size: i32): void {
   if (!faulted()) enterCode(selector, offset, cpl());
 }
 
-export function far_call(selector: i32, offset: u64, size: i32): void {
+export function far_call(selector: i32, offset: u64, size: i32, nextRip: u64): void {
+  setRip(nextRip);
   selector &= 0xffff;
   const bytes = size >> 3;
   if (!isProtected()) {
