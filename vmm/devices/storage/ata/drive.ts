@@ -1,4 +1,4 @@
-import type { DiskBackend, DiskRequest, DiskStatus } from '../../../base/disk-backend.ts';
+import { SECTOR_BYTES, type DiskBackend, type DiskRequest, type DiskStatus } from '../../../base/disk-backend.ts';
 import type { DeviceContext } from '../../../bus/device.ts';
 import { RequestGate } from '../request-gate.ts';
 import type { Direction, ScatterList } from '../scatter.ts';
@@ -158,8 +158,11 @@ export abstract class AtaDrive<S extends DriveState = DriveState> {
     this.openWindow(false);
   }
 
+  /** How much of the medium goes into the buffer at once: whole DRQ blocks if they are whole sectors, too. */
   private windowBytes(): number {
-    return Math.min(this.state.transfer.remaining, BUFFER_BYTES);
+    const { remaining, block } = this.state.transfer;
+    const blocks = BUFFER_BYTES - (BUFFER_BYTES % block);
+    return Math.min(remaining, blocks % SECTOR_BYTES === 0 ? blocks : BUFFER_BYTES);
   }
 
   /** Reads the next part of a media transfer into the buffer. */

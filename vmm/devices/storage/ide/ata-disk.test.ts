@@ -42,7 +42,11 @@ test('IDENTIFY DEVICE describes the drive', () => {
   expect(bench.irq.level).toBe(false);
   const data = bench.readBlock(512);
   const words = new Uint16Array(data.buffer);
-  const text = (word: number, count: number) => [...data.subarray(word * 2, (word + count) * 2)].map((_, i) => String.fromCharCode(data[word * 2 + (i ^ 1)]!)).join('').trim();
+  const text = (word: number, count: number) =>
+    [...data.subarray(word * 2, (word + count) * 2)]
+      .map((_, i) => String.fromCharCode(data[word * 2 + (i ^ 1)]!))
+      .join('')
+      .trim();
   expect([words[0]! & 0x8000, words[1], words[3], words[6]]).toEqual([0, 19, 16, 63]);
   expect(text(27, 20)).toBe('Strate Test');
   expect(text(10, 10)).toBe('S1');
@@ -273,7 +277,11 @@ describe('bus master', () => {
     expect(bench.ram.bytes.subarray(0x20000, 0x20200)).toEqual(wanted.subarray(0, 512));
     expect(bench.ram.bytes.subarray(0x30002, 0x30402)).toEqual(wanted.subarray(512, 1536));
     expect(bench.ram.bytes.subarray(0x40000, 0x40200)).toEqual(wanted.subarray(2048, 2560));
-    expect(bench.ram.wroteRanges).toEqual([[0x20000, 512], [0x30002, 1024], [0x40000, 512]]);
+    expect(bench.ram.wroteRanges).toEqual([
+      [0x20000, 512],
+      [0x30002, 1024],
+      [0x40000, 512],
+    ]);
   });
 
   test('status: a table of the right length ends inactive with the interrupt bit', () => {
@@ -297,7 +305,10 @@ describe('bus master', () => {
     expect(bench.bm(2)).toBe(BM_INTERRUPT);
   });
 
-  test.each([[[[0x20000, 512]], 2], [[[0x20000, 256]], 1]] as const)('status: a table that is too short ends without an interrupt %#', (table, count) => {
+  test.each([
+    [[[0x20000, 512]], 2],
+    [[[0x20000, 256]], 1],
+  ] as const)('status: a table that is too short ends without an interrupt %#', (table, count) => {
     const { bench } = benchWith();
     bench.prdt(table);
     bench.command(Command.READ_DMA, { lba: 0, count });
