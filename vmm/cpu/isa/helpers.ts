@@ -3,6 +3,7 @@
  * through state or SCRATCH. Every owner of texts adds its helpers to a list of its own and `helpers` joins them.
  */
 import { fpuHelpers } from './helpers-fpu.ts';
+import { integerHelpers } from './helpers-integer.ts';
 import { sseHelpers } from './helpers-sse.ts';
 import { systemHelpers } from './helpers-system.ts';
 
@@ -13,7 +14,7 @@ export interface Helper {
   readonly result?: WasmType;
   /** May set FAULT_VECTOR: the instruction is left when it did. */
   readonly faults?: boolean;
-  /** Sets RIP itself unless it faults: the instruction is over and the next one is looked up. */
+  /** Sets RIP (which is the next instruction's at the call): the instruction is the last of its block. */
   readonly jumps?: boolean;
   /** Changes what decoding, paging or interrupts depend on: the instruction is the last of its block, as after `m.endBlock()`. */
   readonly ends?: boolean;
@@ -48,4 +49,4 @@ export const coreHelpers = {
   next_trace: { params: [], result: i32 },
 } as const satisfies Record<string, Helper>;
 
-export const helpers: Readonly<Record<string, Helper>> = { ...coreHelpers, ...systemHelpers, ...fpuHelpers, ...sseHelpers };
+export const helpers: Readonly<Record<string, Helper>> = { ...coreHelpers, ...integerHelpers, ...systemHelpers, ...fpuHelpers, ...sseHelpers };

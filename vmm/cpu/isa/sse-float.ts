@@ -18,8 +18,8 @@ const inPlace =
   (helper: string, width: Width, before: readonly number[] = []): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const source = addressOf(m, from!, width);
-    m.call(helper, ...before, m.address(to!), source);
+    const source = addressOf(m, from, width);
+    m.call(helper, ...before, m.address(to), source);
   };
 
 /** (…, to, from, immediate) */
@@ -27,8 +27,8 @@ const inPlaceImmediate =
   (helper: string, width: Width, before: readonly number[] = []): Text =>
   (m, _size, to, from, imm) => {
     beginSse(m);
-    const source = addressOf(m, from!, width);
-    m.call(helper, ...before, m.address(to!), source, immediateBit(m, imm!));
+    const source = addressOf(m, from, width);
+    m.call(helper, ...before, m.address(to), source, immediateBit(m, imm));
   };
 
 /** The four forms of an opcode 0F xx: PS PD SS SD. */
@@ -46,8 +46,8 @@ const compareFlags =
   (helper: string, width: 32 | 64, quiet: number): Text =>
   (m, _size, a, b) => {
     beginSse(m);
-    const source = addressOf(m, b!, width);
-    const result = fromBit(m.callBit(helper, m.address(a!), source, quiet));
+    const source = addressOf(m, b, width);
+    const result = fromBit(m.callBit(helper, m.address(a), source, quiet));
     m.setFlags({ cf: bitOf(result, 0), pf: bitOf(result, 2), zf: bitOf(result, 6), of: 0, sf: 0, af: 0 });
   };
 
@@ -56,18 +56,18 @@ const toInteger =
   (helper: string, width: 32 | 64, truncate: number): Text =>
   (m, size, to, from) => {
     beginSse(m);
-    const source = addressOf(m, from!, width);
+    const source = addressOf(m, from, width);
     const bits = size === 64 ? 64 : 32;
     const value = m.callInt(helper, source, bits, truncate);
-    m.write(to!, bits === 64 ? value : low32(value));
+    m.write(to, bits === 64 ? value : low32(value));
   };
 
 const fromInteger =
   (helper: string): Text =>
   (m, size, to, from) => {
     beginSse(m);
-    const value = m.read(from!);
-    m.call(helper, m.address(to!), size === 64 ? value : signExtend(value, 32));
+    const value = m.read(from);
+    m.call(helper, m.address(to), size === 64 ? value : signExtend(value, 32));
   };
 
 /** Conversions between MMX and XMM registers (CVTPI2PS...). With a memory source the MMX registers are not touched for CVTPI2PD. */
@@ -75,18 +75,18 @@ const fromMmx =
   (helper: string, before: readonly number[]): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    if (helper !== 'sse_dq_to_pd' || !isMemory(from!)) beginMmx(m);
-    const source = mmxAddress(m, from!);
-    m.call(helper, ...before, m.address(to!), source);
-    if (!isMemory(from!) || helper !== 'sse_dq_to_pd') m.call('mmx_enter');
+    if (helper !== 'sse_dq_to_pd' || !isMemory(from)) beginMmx(m);
+    const source = mmxAddress(m, from);
+    m.call(helper, ...before, m.address(to), source);
+    if (!isMemory(from) || helper !== 'sse_dq_to_pd') m.call('mmx_enter');
   };
 const toMmx =
   (width: 64 | 128, convert: (m: Machine, to: Bit, from: Bit) => void): Text =>
   (m, _size, to, from) => {
     beginSse(m);
     beginMmx(m);
-    convert(m, m.address(to!), addressOf(m, from!, width));
-    finishMmx(m, to!);
+    convert(m, m.address(to), addressOf(m, from, width));
+    finishMmx(m, to);
   };
 
 // -- moves
@@ -95,13 +95,13 @@ const load =
   (alignment: 'aligned' | 'unaligned'): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    m.writeVector(to!, m.readVector(from!, alignment));
+    m.writeVector(to, m.readVector(from, alignment));
   };
 const store =
   (alignment: 'aligned' | 'unaligned'): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    m.writeVector(to!, m.readVector(from!), alignment);
+    m.writeVector(to, m.readVector(from), alignment);
   };
 
 /** MOVSS, MOVSD: from memory the rest is cleared, between registers it is kept. */
@@ -109,17 +109,17 @@ const loadScalar =
   (width: 32 | 64): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const value = readLow(m, from!, width);
-    if (isMemory(from!)) m.writeVector(to!, fromHalves(value, 0n));
-    else m.writeVector(to!, withLow(m, m.readVector(to!), value, width));
+    const value = readLow(m, from, width);
+    if (isMemory(from)) m.writeVector(to, fromHalves(value, 0n));
+    else m.writeVector(to, withLow(m, m.readVector(to), value, width));
   };
 const storeScalar =
   (width: 32 | 64): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const value = readLow(m, from!, width);
-    if (isMemory(to!)) m.store(m.segmentOf(to!), m.effectiveAddress(to!), width, value);
-    else m.writeVector(to!, withLow(m, m.readVector(to!), value, width));
+    const value = readLow(m, from, width);
+    if (isMemory(to)) m.store(m.segmentOf(to), m.effectiveAddress(to), width, value);
+    else m.writeVector(to, withLow(m, m.readVector(to), value, width));
   };
 
 function withLow(_m: Machine, into: Vector, value: Int, width: 32 | 64): Vector {
@@ -131,41 +131,41 @@ const loadHalf =
   (index: 0 | 1): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const value = m.load(m.segmentOf(from!), m.effectiveAddress(from!), 64);
-    m.writeVector(to!, lane('i64x2.replace_lane', index, m.readVector(to!), value));
+    const value = m.load(m.segmentOf(from), m.effectiveAddress(from), 64);
+    m.writeVector(to, lane('i64x2.replace_lane', index, m.readVector(to), value));
   };
 const storeHalf =
   (index: 0 | 1): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    m.store(m.segmentOf(to!), m.effectiveAddress(to!), 64, lane('i64x2.extract_lane', index, m.readVector(from!)));
+    m.store(m.segmentOf(to), m.effectiveAddress(to), 64, lane('i64x2.extract_lane', index, m.readVector(from)));
   };
 const highToLow: Text = (m, _size, to, from) => {
   beginSse(m);
-  m.writeVector(to!, lane('i64x2.replace_lane', 0, m.readVector(to!), high64(m.readVector(from!))));
+  m.writeVector(to, lane('i64x2.replace_lane', 0, m.readVector(to), high64(m.readVector(from))));
 };
 const lowToHigh: Text = (m, _size, to, from) => {
   beginSse(m);
-  m.writeVector(to!, lane('i64x2.replace_lane', 1, m.readVector(to!), low64(m.readVector(from!))));
+  m.writeVector(to, lane('i64x2.replace_lane', 1, m.readVector(to), low64(m.readVector(from))));
 };
 
 const unary =
   (f: (v: Vector) => Vector): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    m.writeVector(to!, f(m.readVector(from!, 'aligned')));
+    m.writeVector(to, f(m.readVector(from, 'aligned')));
   };
 const moveDuplicate: Text = (m, _size, to, from) => {
   beginSse(m);
-  m.writeVector(to!, op('i64x2.splat', readLow(m, from!, 64)));
+  m.writeVector(to, op('i64x2.splat', readLow(m, from, 64)));
 };
 
 const binary =
   (f: (a: Vector, b: Vector) => Vector): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const b = m.readVector(from!, 'aligned');
-    m.writeVector(to!, f(m.readVector(to!), b));
+    const b = m.readVector(from, 'aligned');
+    m.writeVector(to, f(m.readVector(to), b));
   };
 const logic = (digit: string, name: string, f: (a: Vector, b: Vector) => Vector): Encoding[] => [
   { opcode: `NP 0F 5${digit}`, operands: 'Vps Wps', text: binary(f), name: `${name}ps`, feature: 'sse' },
@@ -181,9 +181,9 @@ const ODD_TWICE = EVEN_TWICE.map((n) => n + 4);
 /** SHUFPS: two elements of the first operand, two of the second, chosen by pairs of bits. */
 const shuffleSingles: Text = (m, _size, to, from, imm) => {
   beginSse(m);
-  const b = m.readVector(from!, 'aligned');
-  const a = m.readVector(to!);
-  const choice = m.let(m.read(imm!));
+  const b = m.readVector(from, 'aligned');
+  const a = m.readVector(to);
+  const choice = m.let(m.read(imm));
   const pick = (v: Vector, shift: number): Int => {
     const start = m.let(toBit(shl(and(shrU(choice, BigInt(shift)), 3n), 2n)));
     const indices = op('i8x16.add', vector(0x03020100n), op('i8x16.splat', start));
@@ -191,35 +191,35 @@ const shuffleSingles: Text = (m, _size, to, from, imm) => {
   };
   const low = or(pick(a, 0), shl(pick(a, 2), 32n));
   const high = or(pick(b, 4), shl(pick(b, 6), 32n));
-  m.writeVector(to!, fromHalves(low, high));
+  m.writeVector(to, fromHalves(low, high));
 };
 const shuffleDoubles: Text = (m, _size, to, from, imm) => {
   beginSse(m);
-  const b = m.readVector(from!, 'aligned');
-  const a = m.readVector(to!);
-  const choice = m.let(immediateBit(m, imm!));
-  m.writeVector(to!, fromHalves(select(and(choice, 1), high64(a), low64(a)), select(and(choice, 2), high64(b), low64(b))));
+  const b = m.readVector(from, 'aligned');
+  const a = m.readVector(to);
+  const choice = m.let(immediateBit(m, imm));
+  m.writeVector(to, fromHalves(select(and(choice, 1), high64(a), low64(a)), select(and(choice, 2), high64(b), low64(b))));
 };
 
 const mask =
   (operator: 'i32x4.bitmask' | 'i64x2.bitmask'): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    m.write(to!, fromBit(op(operator, m.readVector(from!))));
+    m.write(to, fromBit(op(operator, m.readVector(from))));
   };
 
 /** INSERTPS: element imm[7:6] of the source (memory: its only one) to imm[5:4], then imm[3:0] clears. */
 const insertSingle: Text = (m, _size, to, from, imm) => {
   beginSse(m);
-  const choice = m.let(m.read(imm!));
-  const value = isMemory(from!) ? readLow(m, from!, 32) : elementOf(m, m.readVector(from!), toBit(and(shrU(choice, 6n), 3n)));
+  const choice = m.let(m.read(imm));
+  const value = isMemory(from) ? readLow(m, from, 32) : elementOf(m, m.readVector(from), toBit(and(shrU(choice, 6n), 3n)));
   const at = m.let(toBit(shl(and(shrU(choice, 4n), 3n), 2n)));
   const offset = op('i8x16.sub', vector(0x0f0e0d0c0b0a09080706050403020100n), op('i8x16.splat', at));
   const chosen = op('i8x16.lt_u', offset, op('i8x16.splat', 4));
-  const inserted = op('v128.bitselect', op('i32x4.splat', toBit(value)), m.readVector(to!), chosen);
+  const inserted = op('v128.bitselect', op('i32x4.splat', toBit(value)), m.readVector(to), chosen);
   const clear = (i: number): Int => select(toBit(and(choice, 1n << BigInt(i))), 0xffff_ffffn, 0n);
   const cleared = fromHalves(or(clear(0), shl(clear(1), 32n)), or(clear(2), shl(clear(3), 32n)));
-  m.writeVector(to!, op('v128.andnot', inserted, cleared));
+  m.writeVector(to, op('v128.andnot', inserted, cleared));
 };
 
 function elementOf(m: Machine, v: Vector, index: Bit): Int {
@@ -228,20 +228,20 @@ function elementOf(m: Machine, v: Vector, index: Bit): Int {
 }
 const extractSingle: Text = (m, _size, to, from, imm) => {
   beginSse(m);
-  m.write(to!, elementOf(m, m.readVector(from!), and(immediateBit(m, imm!), 3)));
+  m.write(to, elementOf(m, m.readVector(from), and(immediateBit(m, imm), 3)));
 };
 
 // -- MXCSR, fences
 
 const ldmxcsr: Text = (m, _size, from) => {
   beginSse(m);
-  const value = m.read(from!);
-  m.if(toBit(shrU(value, 16n)), () => m.raise('GP', 0n));
+  const value = m.read(from);
+  m.if(toBit(shrU(value, 16n)), () => m.raise('GP', 0));
   m.setStateBit(MXCSR, toBit(value));
 };
 const stmxcsr: Text = (m, _size, to) => {
   beginSse(m);
-  m.write(to!, fromBit(m.stateBit(MXCSR)));
+  m.write(to, fromBit(m.stateBit(MXCSR)));
 };
 /** Fences order nothing that this CPU reorders. */
 const fence: Text = () => undefined;
@@ -252,10 +252,10 @@ const stringIndex =
   (explicit: boolean): Text =>
   (m, size, a, b, imm) => {
     beginSse(m);
-    const second = addressOf(m, b!, 128, 'unaligned');
+    const second = addressOf(m, b, 128, 'unaligned');
     const index = explicit
-      ? m.callBit('sse_explicit_index', m.address(a!), second, immediateBit(m, imm!), ...lengths(m, size === 64 ? 64 : 32))
-      : m.callBit('sse_implicit_index', m.address(a!), second, immediateBit(m, imm!));
+      ? m.callBit('sse_explicit_index', m.address(a), second, immediateBit(m, imm), ...lengths(m, size === 64 ? 64 : 32))
+      : m.callBit('sse_implicit_index', m.address(a), second, immediateBit(m, imm));
     m.setRegister(1, 32, fromBit(index));
     stringFlags(m);
   };
@@ -263,11 +263,11 @@ const stringMask =
   (explicit: boolean): Text =>
   (m, size, a, b, imm) => {
     beginSse(m);
-    const second = addressOf(m, b!, 128, 'unaligned');
+    const second = addressOf(m, b, 128, 'unaligned');
     // the result goes to XMM0, which may be an operand: by way of SCRATCH
     const result = SCRATCH + 16;
-    if (explicit) m.call('sse_explicit_mask', result, m.address(a!), second, immediateBit(m, imm!), ...lengths(m, size === 64 ? 64 : 32));
-    else m.call('sse_implicit_mask', result, m.address(a!), second, immediateBit(m, imm!));
+    if (explicit) m.call('sse_explicit_mask', result, m.address(a), second, immediateBit(m, imm), ...lengths(m, size === 64 ? 64 : 32));
+    else m.call('sse_implicit_mask', result, m.address(a), second, immediateBit(m, imm));
     m.setVectorRegister(0, fromHalves(m.stateInt(result), m.stateInt(result + 8)));
     stringFlags(m);
   };
@@ -281,10 +281,10 @@ function stringFlags(m: Machine): void {
 
 const sha256Rounds: Text = (m, _size, to, from) => {
   beginSse(m);
-  const source = addressOf(m, from!, 128);
+  const source = addressOf(m, from, 128);
   // XMM0 by way of SCRATCH: it may be the destination
   m.setStateVector(SCRATCH + 16, m.getVectorRegister(0));
-  m.call('sha256_rounds', m.address(to!), source, SCRATCH + 16);
+  m.call('sha256_rounds', m.address(to), source, SCRATCH + 16);
 };
 
 const helper128 = (opcode: string, name: string, feature: string, helper: string, before: readonly number[] = []): Encoding => ({
@@ -301,8 +301,8 @@ const aes = (opcode: string, name: string, helper: string, last: number): Encodi
   feature: 'aes',
   text: (m, _size, to, from) => {
     beginSse(m);
-    const source = addressOf(m, from!, 128);
-    m.call(helper, m.address(to!), source, last);
+    const source = addressOf(m, from, 128);
+    m.call(helper, m.address(to), source, last);
   },
 });
 const withImmediate = (opcode: string, name: string, feature: string, helper: string, width: Width, before: readonly number[] = []): Encoding => ({
@@ -332,7 +332,7 @@ export const sseEncodings: readonly Encoding[] = [
   { opcode: 'NP 0F 2B', operands: 'Mps Vps', text: store('aligned'), name: 'movntps', feature: 'sse' },
   { opcode: '66 0F 2B', operands: 'Mpd Vpd', text: store('aligned'), name: 'movntpd', feature: 'sse2' },
   { opcode: '66 0F E7', operands: 'Mx Vx', text: store('aligned'), name: 'movntdq', feature: 'sse2' },
-  { opcode: 'NP 0F C3', operands: 'My Gy', text: (m, _size, to, from) => m.write(to!, m.read(from!)), name: 'movnti', feature: 'sse2' },
+  { opcode: 'NP 0F C3', operands: 'My Gy', text: (m, _size, to, from) => m.write(to, m.read(from)), name: 'movnti', feature: 'sse2' },
   { opcode: 'F3 0F 10', operands: 'Vss Wss', text: loadScalar(32), name: 'movss', feature: 'sse' },
   { opcode: 'F3 0F 11', operands: 'Wss Vss', text: storeScalar(32), name: 'movss', feature: 'sse' },
   { opcode: 'F2 0F 10', operands: 'Vsd Wsd', text: loadScalar(64), name: 'movsd', feature: 'sse2' },
@@ -483,15 +483,15 @@ function withCompare(opcode: string, name: string, feature: string, helper: stri
 function convertSingles(truncate: number): Text {
   return (m, _size, to, from) => {
     beginSse(m);
-    const source = addressOf(m, from!, 128);
-    m.call('sse_ps_to_dq', 4, m.address(to!), source, truncate);
+    const source = addressOf(m, from, 128);
+    m.call('sse_ps_to_dq', 4, m.address(to), source, truncate);
   };
 }
 
 function convertDoubles(truncate: number): Text {
   return (m, _size, to, from) => {
     beginSse(m);
-    const source = addressOf(m, from!, 128);
-    m.call('sse_pd_to_dq', m.address(to!), source, truncate, 1);
+    const source = addressOf(m, from, 128);
+    m.call('sse_pd_to_dq', m.address(to), source, truncate, 1);
   };
 }

@@ -45,16 +45,16 @@ const sse =
   (f: Binary): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const b = m.readVector(from!, 'aligned');
-    m.writeVector(to!, f(m.readVector(to!), b));
+    const b = m.readVector(from, 'aligned');
+    m.writeVector(to, f(m.readVector(to), b));
   };
 
 const mmx =
   (f: Binary): Text =>
   (m, _size, to, from) => {
     beginMmx(m);
-    const b = readMmx(m, from!);
-    writeMmx(m, to!, low64(f(splat64(readMmx(m, to!)), splat64(b))));
+    const b = readMmx(m, from);
+    writeMmx(m, to, low64(f(splat64(readMmx(m, to)), splat64(b))));
   };
 
 /** MMX forms whose result mixes the halves of the 64-bit operands: f sees a below b in one vector. */
@@ -62,8 +62,8 @@ const mmxJoined =
   (f: (joined: Vector) => Int): Text =>
   (m, _size, to, from) => {
     beginMmx(m);
-    const b = readMmx(m, from!);
-    writeMmx(m, to!, f(m.let(fromHalves(readMmx(m, to!), b))));
+    const b = readMmx(m, from);
+    writeMmx(m, to, f(m.let(fromHalves(readMmx(m, to), b))));
   };
 
 /** Through a helper (…, bytes, to, from): in place on the registers. */
@@ -71,17 +71,17 @@ const sseHelper =
   (helper: string, before: readonly number[] = [], bytes: readonly number[] = [16]): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const source = addressOf(m, from!, 128);
-    m.call(helper, ...before, ...bytes, m.address(to!), source);
+    const source = addressOf(m, from, 128);
+    m.call(helper, ...before, ...bytes, m.address(to), source);
   };
 
 const mmxHelper =
   (helper: string, before: readonly number[] = []): Text =>
   (m, _size, to, from) => {
     beginMmx(m);
-    const source = mmxAddress(m, from!);
-    m.call(helper, ...before, 8, m.address(to!), source);
-    finishMmx(m, to!);
+    const source = mmxAddress(m, from);
+    m.call(helper, ...before, 8, m.address(to), source);
+    finishMmx(m, to);
   };
 
 /** Both forms of an opcode of map 0F or 0F 38. `sse2` tells the feature of the MMX form where it came with SSE, SSE2 or SSSE3. */
@@ -107,9 +107,8 @@ const only66 = (opcode: string, name: string, f: Binary, feature: string): Encod
   feature,
 });
 
-type BinaryOperator = Parameters<typeof op<'i8x16.add'>>[0] | string;
 const by =
-  (name: BinaryOperator): Binary =>
+  (name: string): Binary =>
   (a, b) =>
     op(name as 'i8x16.add', a, b);
 
@@ -204,9 +203,9 @@ const unpack = (opcode: string, name: string, size: number, high: boolean): Enco
       feature: 'mmx',
       text: (m, _size, to, from) => {
         beginMmx(m);
-        const b = high || !isMemory(from!) ? readMmx(m, from!) : m.load(m.segmentOf(from!), m.effectiveAddress(from!), 32);
-        const joined = m.let(fromHalves(readMmx(m, to!), b));
-        writeMmx(m, to!, low64(shuffle(joined, joined, narrow)));
+        const b = high || !isMemory(from) ? readMmx(m, from) : m.load(m.segmentOf(from), m.effectiveAddress(from), 32);
+        const joined = m.let(fromHalves(readMmx(m, to), b));
+        writeMmx(m, to, low64(shuffle(joined, joined, narrow)));
       },
     },
     { opcode: `66 ${opcode}`, operands: 'Vx Wx', text: sse((a, b) => shuffle(a, b, wide)), name, feature: 'sse2' },
@@ -249,8 +248,8 @@ const shiftEncodings = shifts.flatMap((s): Encoding[] => [
     feature: 'mmx',
     text: (m, _size, to, from) => {
       beginMmx(m);
-      const count = readMmx(m, from!);
-      writeMmx(m, to!, low64(shifted(m, splat64(readMmx(m, to!)), count, s)));
+      const count = readMmx(m, from);
+      writeMmx(m, to, low64(shifted(m, splat64(readMmx(m, to)), count, s)));
     },
   },
   {
@@ -260,8 +259,8 @@ const shiftEncodings = shifts.flatMap((s): Encoding[] => [
     feature: 'sse2',
     text: (m, _size, to, from) => {
       beginSse(m);
-      const count = m.let(low64(m.readVector(from!, 'aligned')));
-      m.writeVector(to!, shifted(m, m.readVector(to!), count, s));
+      const count = m.let(low64(m.readVector(from, 'aligned')));
+      m.writeVector(to, shifted(m, m.readVector(to), count, s));
     },
   },
   {
@@ -271,7 +270,7 @@ const shiftEncodings = shifts.flatMap((s): Encoding[] => [
     feature: 'mmx',
     text: (m, _size, to, imm) => {
       beginMmx(m);
-      writeMmx(m, to!, low64(shifted(m, splat64(readMmx(m, to!)), m.read(imm!), s)));
+      writeMmx(m, to, low64(shifted(m, splat64(readMmx(m, to)), m.read(imm), s)));
     },
   },
   {
@@ -281,7 +280,7 @@ const shiftEncodings = shifts.flatMap((s): Encoding[] => [
     feature: 'sse2',
     text: (m, _size, to, imm) => {
       beginSse(m);
-      m.writeVector(to!, shifted(m, m.readVector(to!), m.read(imm!), s));
+      m.writeVector(to, shifted(m, m.readVector(to), m.read(imm), s));
     },
   },
 ]);
@@ -291,13 +290,13 @@ const byteShift =
   (left: boolean): Text =>
   (m, _size, to, imm) => {
     beginSse(m);
-    const bytes = m.let(toBit(m.read(imm!)));
-    const value = m.readVector(to!);
+    const bytes = m.let(toBit(m.read(imm)));
+    const value = m.readVector(to);
     // swizzle gives 0 for an index of 16 or more; adding saturated keeps it there
     const identity = vector(0x0f0e0d0c0b0a09080706050403020100n);
     const by = op('i8x16.splat', bytes);
     const index = left ? op('i8x16.sub', identity, by) : op('i8x16.add_sat_u', identity, by);
-    m.writeVector(to!, op('i8x16.swizzle', value, index));
+    m.writeVector(to, op('i8x16.swizzle', value, index));
   };
 
 // -- shuffles by an immediate: the lane numbers come from a vector of indices
@@ -321,9 +320,9 @@ function packBytes(bytes: readonly Int[]): Int {
 
 const shuffleDwords: Text = (m, _size, to, from, imm) => {
   beginSse(m);
-  const value = m.readVector(from!, 'aligned');
-  const indices = elementIndices(m, immediateBit(m, imm!), 4, 0);
-  m.writeVector(to!, op('i8x16.swizzle', value, fromHalves(packBytes(indices.slice(0, 8)), packBytes(indices.slice(8)))));
+  const value = m.readVector(from, 'aligned');
+  const indices = elementIndices(m, immediateBit(m, imm), 4, 0);
+  m.writeVector(to, op('i8x16.swizzle', value, fromHalves(packBytes(indices.slice(0, 8)), packBytes(indices.slice(8)))));
 };
 
 const IDENTITY_LOW = 0x0706050403020100n;
@@ -333,29 +332,29 @@ const shuffleWords =
   (high: boolean): Text =>
   (m, _size, to, from, imm) => {
     beginSse(m);
-    const value = m.readVector(from!, 'aligned');
-    const indices = packBytes(elementIndices(m, immediateBit(m, imm!), 2, high ? 8 : 0));
-    m.writeVector(to!, op('i8x16.swizzle', value, high ? fromHalves(IDENTITY_LOW, indices) : fromHalves(indices, IDENTITY_HIGH)));
+    const value = m.readVector(from, 'aligned');
+    const indices = packBytes(elementIndices(m, immediateBit(m, imm), 2, high ? 8 : 0));
+    m.writeVector(to, op('i8x16.swizzle', value, high ? fromHalves(IDENTITY_LOW, indices) : fromHalves(indices, IDENTITY_HIGH)));
   };
 
 const shuffleMmxWords: Text = (m, _size, to, from, imm) => {
   beginMmx(m);
-  const value = splat64(readMmx(m, from!));
-  const indices = packBytes(elementIndices(m, immediateBit(m, imm!), 2, 0));
-  writeMmx(m, to!, low64(op('i8x16.swizzle', value, fromHalves(indices, 0n))));
+  const value = splat64(readMmx(m, from));
+  const indices = packBytes(elementIndices(m, immediateBit(m, imm), 2, 0));
+  writeMmx(m, to, low64(op('i8x16.swizzle', value, fromHalves(indices, 0n))));
 };
 
 // -- masks, insertions, extractions
 
 const moveMask: Text = (m, _size, to, from) => {
   beginSse(m);
-  m.write(to!, fromBit(op('i8x16.bitmask', m.readVector(from!))));
+  m.write(to, fromBit(op('i8x16.bitmask', m.readVector(from))));
 };
 const moveMmxMask: Text = (m, _size, to, from) => {
   beginMmx(m);
-  const value = readMmx(m, from!);
+  const value = readMmx(m, from);
   m.call('mmx_enter');
-  m.write(to!, fromBit(op('i8x16.bitmask', fromHalves(value, 0n))));
+  m.write(to, fromBit(op('i8x16.bitmask', fromHalves(value, 0n))));
 };
 
 /** A vector with element `index` (a Bit) of `size` bits replaced: by selecting against a vector of lane numbers. */
@@ -388,27 +387,27 @@ const insertElement =
   (size: 8 | 16 | 32 | 64): Text =>
   (m, _size, to, from, imm) => {
     beginSse(m);
-    const value = m.read(from!);
-    m.writeVector(to!, insert(m, m.readVector(to!), and(immediateBit(m, imm!), 128 / size - 1), truncate(value, size), size));
+    const value = m.read(from);
+    m.writeVector(to, insert(m, m.readVector(to), and(immediateBit(m, imm), 128 / size - 1), truncate(value, size), size));
   };
 
 const extractElement =
   (size: 8 | 16 | 32 | 64): Text =>
   (m, _size, to, from, imm) => {
     beginSse(m);
-    m.write(to!, extract(m, m.readVector(from!), and(immediateBit(m, imm!), 128 / size - 1), size));
+    m.write(to, extract(m, m.readVector(from), and(immediateBit(m, imm), 128 / size - 1), size));
   };
 
 const insertMmxWord: Text = (m, _size, to, from, imm) => {
   beginMmx(m);
-  const value = m.read(from!);
-  writeMmx(m, to!, low64(insert(m, splat64(readMmx(m, to!)), and(immediateBit(m, imm!), 3), truncate(value, 16), 16)));
+  const value = m.read(from);
+  writeMmx(m, to, low64(insert(m, splat64(readMmx(m, to)), and(immediateBit(m, imm), 3), truncate(value, 16), 16)));
 };
 const extractMmxWord: Text = (m, _size, to, from, imm) => {
   beginMmx(m);
-  const value = splat64(readMmx(m, from!));
+  const value = splat64(readMmx(m, from));
   m.call('mmx_enter');
-  m.write(to!, extract(m, value, and(immediateBit(m, imm!), 3), 16));
+  m.write(to, extract(m, value, and(immediateBit(m, imm), 3), 16));
 };
 
 // -- SSE4.1: extension, blends, tests
@@ -426,9 +425,9 @@ const extend =
   (memoryBits: 16 | 32 | 64, ...steps: readonly Extend[]): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const source = isMemory(from!) ? splat64(m.load(m.segmentOf(from!), m.effectiveAddress(from!), memoryBits)) : m.readVector(from!);
+    const source = isMemory(from) ? splat64(m.load(m.segmentOf(from), m.effectiveAddress(from), memoryBits)) : m.readVector(from);
     m.writeVector(
-      to!,
+      to,
       steps.reduce((v, step) => op(step, v), source),
     );
   };
@@ -447,9 +446,9 @@ const blendVariable =
   (sign: 'i8x16.shr_s' | 'i32x4.shr_s' | 'i64x2.shr_s', bits: number): Text =>
   (m, _size, to, from) => {
     beginSse(m);
-    const b = m.readVector(from!, 'aligned');
+    const b = m.readVector(from, 'aligned');
     const mask = op(sign, m.getVectorRegister(0), bits - 1);
-    m.writeVector(to!, op('v128.bitselect', b, m.readVector(to!), mask));
+    m.writeVector(to, op('v128.bitselect', b, m.readVector(to), mask));
   };
 
 /** PBLENDW, BLENDPS, BLENDPD: bit i of the immediate chooses element i. */
@@ -457,8 +456,8 @@ const blendImmediate =
   (elementBits: 16 | 32 | 64): Text =>
   (m, _size, to, from, imm) => {
     beginSse(m);
-    const b = m.readVector(from!, 'aligned');
-    const choice = m.let(m.read(imm!));
+    const b = m.readVector(from, 'aligned');
+    const choice = m.let(m.read(imm));
     let low: Int = 0n;
     let high: Int = 0n;
     const ones = (1n << BigInt(elementBits)) - 1n;
@@ -468,13 +467,13 @@ const blendImmediate =
       if (at < 64) low = or(low, bits);
       else high = or(high, bits);
     }
-    m.writeVector(to!, op('v128.bitselect', b, m.readVector(to!), fromHalves(low, high)));
+    m.writeVector(to, op('v128.bitselect', b, m.readVector(to), fromHalves(low, high)));
   };
 
 const test: Text = (m, _size, a, b) => {
   beginSse(m);
-  const y = m.readVector(b!, 'aligned');
-  const x = m.readVector(a!);
+  const y = m.readVector(b, 'aligned');
+  const x = m.readVector(a);
   m.setFlags({
     zf: eq(op('v128.any_true', op('v128.and', x, y)), 0),
     cf: eq(op('v128.any_true', op('v128.andnot', y, x)), 0),
@@ -493,49 +492,49 @@ const helperImmediate =
   (helper: string, ...bytes: number[]): Text =>
   (m, _size, to, from, imm) => {
     beginSse(m);
-    const source = addressOf(m, from!, 128);
-    m.call(helper, ...bytes, m.address(to!), source, immediateBit(m, imm!));
+    const source = addressOf(m, from, 128);
+    m.call(helper, ...bytes, m.address(to), source, immediateBit(m, imm));
   };
 
 const alignMmx: Text = (m, _size, to, from, imm) => {
   beginMmx(m);
-  const source = mmxAddress(m, from!);
-  m.call('packed_align', 8, m.address(to!), source, immediateBit(m, imm!));
-  finishMmx(m, to!);
+  const source = mmxAddress(m, from);
+  m.call('packed_align', 8, m.address(to), source, immediateBit(m, imm));
+  finishMmx(m, to);
 };
 
 // -- moves of a doubleword or quadword between general and vector registers
 
 const moveToMmx: Text = (m, size, to, from) => {
   beginMmx(m);
-  writeMmx(m, to!, size === 64 ? m.read(from!) : low32(m.read(from!)));
+  writeMmx(m, to, size === 64 ? m.read(from) : low32(m.read(from)));
 };
 const moveFromMmx: Text = (m, size, to, from) => {
   beginMmx(m);
-  const value = readMmx(m, from!);
-  m.write(to!, size === 64 ? value : low32(value));
+  const value = readMmx(m, from);
+  m.write(to, size === 64 ? value : low32(value));
   m.call('mmx_enter');
 };
 const moveMmx: Text = (m, _size, to, from) => {
   beginMmx(m);
-  writeMmx(m, to!, readMmx(m, from!));
+  writeMmx(m, to, readMmx(m, from));
 };
 const storeMmx: Text = (m, _size, to, from) => {
   beginMmx(m);
-  const value = readMmx(m, from!);
-  if (isMemory(to!)) {
-    m.store(m.segmentOf(to!), m.effectiveAddress(to!), 64, value);
+  const value = readMmx(m, from);
+  if (isMemory(to)) {
+    m.store(m.segmentOf(to), m.effectiveAddress(to), 64, value);
     m.call('mmx_enter');
-  } else writeMmx(m, to!, value);
+  } else writeMmx(m, to, value);
 };
 const moveToXmm: Text = (m, size, to, from) => {
   beginSse(m);
-  m.writeVector(to!, fromHalves(size === 64 ? m.read(from!) : low32(m.read(from!)), 0n));
+  m.writeVector(to, fromHalves(size === 64 ? m.read(from) : low32(m.read(from)), 0n));
 };
 const moveFromXmm: Text = (m, size, to, from) => {
   beginSse(m);
-  const value = low64(m.readVector(from!));
-  m.write(to!, size === 64 ? value : low32(value));
+  const value = low64(m.readVector(from));
+  m.write(to, size === 64 ? value : low32(value));
 };
 const emms: Text = (m) => {
   beginMmx(m);
@@ -547,8 +546,8 @@ const maskedStore =
   (m, _size, from, mask) => {
     if (bytes === 8) beginMmx(m);
     else beginSse(m);
-    const value = bytes === 8 ? fromHalves(readMmx(m, from!), 0n) : m.readVector(from!);
-    const signs = m.let(op('i8x16.bitmask', bytes === 8 ? fromHalves(readMmx(m, mask!), 0n) : m.readVector(mask!)));
+    const value = bytes === 8 ? fromHalves(readMmx(m, from), 0n) : m.readVector(from);
+    const signs = m.let(op('i8x16.bitmask', bytes === 8 ? fromHalves(readMmx(m, mask), 0n) : m.readVector(mask)));
     const data = m.let(value);
     const address = m.getRegister(7, m.addressSize);
     for (let i = 0; i < bytes; i++) {
@@ -561,24 +560,24 @@ const addressPlus = (address: Int, offset: number): Int => (offset === 0 ? addre
 const xmmToMmx: Text = (m, _size, to, from) => {
   beginSse(m);
   beginMmx(m);
-  writeMmx(m, to!, low64(m.readVector(from!)));
+  writeMmx(m, to, low64(m.readVector(from)));
 };
 const mmxToXmm: Text = (m, _size, to, from) => {
   beginSse(m);
   beginMmx(m);
-  const value = readMmx(m, from!);
+  const value = readMmx(m, from);
   m.call('mmx_enter');
-  m.writeVector(to!, fromHalves(value, 0n));
+  m.writeVector(to, fromHalves(value, 0n));
 };
 const loadLow: Text = (m, _size, to, from) => {
   beginSse(m);
-  m.writeVector(to!, fromHalves(readLow(m, from!, 64), 0n));
+  m.writeVector(to, fromHalves(readLow(m, from, 64), 0n));
 };
 const storeLow: Text = (m, _size, to, from) => {
   beginSse(m);
-  const value = low64(m.readVector(from!));
-  if (isMemory(to!)) m.store(m.segmentOf(to!), m.effectiveAddress(to!), 64, value);
-  else m.writeVector(to!, fromHalves(value, 0n));
+  const value = low64(m.readVector(from));
+  if (isMemory(to)) m.store(m.segmentOf(to), m.effectiveAddress(to), 64, value);
+  else m.writeVector(to, fromHalves(value, 0n));
 };
 const splitHelper = (helper: string, operands = 'Vx Wx') => ({ operands, text: sseHelper(helper, [], []) });
 

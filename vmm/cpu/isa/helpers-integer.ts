@@ -1,0 +1,15 @@
+import type { Helper } from './helpers.ts';
+
+const i32 = 'i32';
+const i64 = 'i64';
+
+/** Functions of assembly/integer/ that texts call. */
+export const integerHelpers = {
+  /** (high, low, divisor), high < divisor: the quotient; the remainder by divide_remainder. */
+  divide_wide: { params: [i64, i64, i64], result: i64 },
+  divide_remainder: { params: [], result: i64 },
+  /** (crc, value, bytes) */
+  crc32c: { params: [i64, i64, i32], result: i64 },
+  deposit_bits: { params: [i64, i64], result: i64 },
+  extract_bits: { params: [i64, i64], result: i64 },
+} as const satisfies Record<string, Helper>;

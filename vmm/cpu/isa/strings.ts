@@ -1,0 +1,84 @@
+/** String instructions (SDM vol.1 7.3.8). Each turn of a repetition is committed whole, so that a fault or an interrupt finds rCX, rSI and rDI resumable. */
+import type { Encoding } from './encoding.ts';
+import type { Machine, Size, Text } from './machine.ts';
+import type { Bit } from './value.ts';
+import { add, select, sub, truncate } from './value.ts';
+
+const RSI = 6;
+const RDI = 7;
+
+/** Moves an index register by one element, down when DF is set. */
+function advance(m: Machine, register: number, size: Size): void {
+  const bytes = BigInt(size / 8);
+  const step = select(m.flag('df'), truncate(-bytes & 0xffff_ffff_ffff_ffffn, m.addressSize), bytes);
+  m.setRegister(register, m.addressSize, truncate(add(m.getRegister(register, m.addressSize), step), m.addressSize));
+}
+
+function repeated(m: Machine, body: () => void, until?: () => Bit): void {
+  if (m.rep === 'none') body();
+  else if (until) m.repeat(body, until);
+  else m.repeat(body);
+}
+
+const movs: Text = (m, size, to, from) => {
+  repeated(m, () => {
+    m.write(to, m.read(from));
+    advance(m, RSI, size);
+    advance(m, RDI, size);
+  });
+};
+const stos: Text = (m, size, to) => {
+  const value = m.getRegister(0, size);
+  repeated(m, () => {
+    m.write(to, value);
+    advance(m, RDI, size);
+  });
+};
+const lods: Text = (m, size, from) => {
+  repeated(m, () => {
+    m.setRegister(0, size, m.read(from));
+    advance(m, RSI, size);
+  });
+};
+
+/** REPE stops at the first difference, REPNE at the first match. */
+const stopped = (m: Machine) => (): Bit => m.condition(m.rep === 'repne' ? 'z' : 'nz');
+
+const cmps: Text = (m, size, from, to) => {
+  repeated(
+    m,
+    () => {
+      const a = m.read(from);
+      const b = m.read(to);
+      advance(m, RSI, size);
+      advance(m, RDI, size);
+      m.flagsSub(size, a, m.let(truncate(sub(a, b), size)));
+    },
+    stopped(m),
+  );
+};
+const scas: Text = (m, size, to) => {
+  const a = m.getRegister(0, size);
+  repeated(
+    m,
+    () => {
+      const b = m.read(to);
+      advance(m, RDI, size);
+      m.flagsSub(size, a, m.let(truncate(sub(a, b), size)));
+    },
+    stopped(m),
+  );
+};
+
+export const stringEncodings: readonly Encoding[] = [
+  { opcode: 'A4', operands: 'Yb Xb', text: movs, rep: true },
+  { opcode: 'A5', operands: 'Yv Xv', text: movs, rep: true },
+  { opcode: 'A6', operands: 'Xb Yb', text: cmps, rep: true },
+  { opcode: 'A7', operands: 'Xv Yv', text: cmps, rep: true },
+  { opcode: 'AA', operands: 'Yb', text: stos, rep: true },
+  { opcode: 'AB', operands: 'Yv', text: stos, rep: true },
+  { opcode: 'AC', operands: 'Xb', text: lods, rep: true },
+  { opcode: 'AD', operands: 'Xv', text: lods, rep: true },
+  { opcode: 'AE', operands: 'Yb', text: scas, rep: true },
+  { opcode: 'AF', operands: 'Yv', text: scas, rep: true },
+];
