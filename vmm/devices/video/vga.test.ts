@@ -115,6 +115,8 @@ function applyRegisters(device: ReturnType<typeof vga.create>, mode: 0x03 | 0x12
     out16: (port: number, value: number) => device.dispiPorts.write(port - 0x1ce, 2, value),
     in8: (port: number) => region(port).region.read(port - region(port).base, 1),
     write8: () => undefined,
+    fill: () => undefined,
+    lfb: 0,
   };
   setMode(target, mode);
   set(target, 0x3c4, 0, 3);

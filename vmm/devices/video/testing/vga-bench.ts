@@ -23,10 +23,15 @@ export interface VgaTarget {
   out16(port: number, value: number): void;
   in8(port: number): number;
   write8(address: number, value: number): void;
+  /** Stretches of memory. */
+  fill(address: number, bytes: Uint8Array): void;
+  /** Where the linear frame buffer is mapped. */
+  readonly lfb: number;
 }
 
 /** The adapter on a board of its own: both address spaces, guest memory, a clock. */
 export class VgaBench implements VgaTarget {
+  readonly lfb = LFB;
   readonly scheduler = new ManualScheduler();
   readonly memory: GuestMemory;
   readonly physical: PhysicalMap;
@@ -74,6 +79,13 @@ export class VgaBench implements VgaTarget {
 
   write8(address: number, value: number): void {
     this.space.write(address, 1, value);
+  }
+
+  fill(address: number, bytes: Uint8Array): void {
+    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const whole = bytes.length & ~3;
+    for (let at = 0; at < whole; at += 4) this.space.write(address + at, 4, words.getUint32(at, true));
+    for (let at = whole; at < bytes.length; at++) this.write8(address + at, bytes[at]!);
   }
 
   read8(address: number): number {
