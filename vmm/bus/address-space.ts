@@ -17,6 +17,8 @@ interface Placement {
   enabled: boolean;
   reads: boolean;
   writes: boolean;
+  /** How often registers were read or written. */
+  accesses: number;
 }
 
 /** A stretch of addresses in which the same placements answer. The list of ranges is sorted, without gaps between claimed addresses left out. */
@@ -86,7 +88,10 @@ export class AddressSpace implements MemoryBus {
     if (address + size > range.end) return size === 1 ? 0xff : this.#readBytes(address, size);
     const placement = range.reader;
     if (placement === undefined) return openBus(size);
-    if (placement.region !== undefined) return readRegion(placement.region, address - placement.base, size);
+    if (placement.region !== undefined) {
+      placement.accesses++;
+      return readRegion(placement.region, address - placement.base, size);
+    }
     const bytes = this.#physical.memory.bytes;
     const offset = placement.memory!.offset + (address - placement.base);
     let value = 0;
@@ -103,6 +108,7 @@ export class AddressSpace implements MemoryBus {
     const placement = range.writer;
     if (placement === undefined) return;
     if (placement.region !== undefined) {
+      placement.accesses++;
       writeRegion(placement.region, address - placement.base, size, value);
       return;
     }
@@ -116,6 +122,13 @@ export class AddressSpace implements MemoryBus {
       guest.dirty[(offset + size - 1) >>> PAGE_SHIFT] = 1;
     }
     this.#physical.wrote(offset, size);
+  }
+
+  /** Accesses to registers since the start, by region. */
+  counts(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { name, accesses } of this.#placements) if (accesses > 0) counts[name] = (counts[name] ?? 0) + accesses;
+    return counts;
   }
 
   /** The flattened map, for the inspector and tests: who answers where. */
@@ -133,7 +146,7 @@ export class AddressSpace implements MemoryBus {
     what: Pick<Placement, 'name' | 'length' | 'priority' | 'base'> & Partial<Pick<Placement, 'region' | 'memory'>>,
   ): Omit<BlockMapping, 'slide'> & { republish(): void } {
     assert(what.length > 0 && what.base >= 0, `${what.name}: an empty mapping`);
-    const placement: Placement = { ...what, order: this.#order++, enabled: true, reads: true, writes: true };
+    const placement: Placement = { ...what, order: this.#order++, enabled: true, reads: true, writes: true, accesses: 0 };
     const touch = (): void => this.#changed(placement.base, placement.base + placement.length);
     this.#placements.add(placement);
     touch();

@@ -10,6 +10,8 @@ interface Placement {
   readonly priority: number;
   base: number;
   enabled: boolean;
+  /** How often it was read or written. */
+  accesses: number;
 }
 
 /**
@@ -25,7 +27,7 @@ export class PortSpace implements Bus {
   map(base: number, length: number, region: Region, priority = 0): Mapping {
     assert(length > 0 && base >= 0 && base + length <= PORTS, `${region.name}: ports ${base.toString(16)}h+${length} are outside port space`);
     assert(this.#placements.length < 0xffff, 'too many port mappings');
-    const placement: Placement = { region, length, priority, base, enabled: true };
+    const placement: Placement = { region, length, priority, base, enabled: true, accesses: 0 };
     const index = this.#placements.push(placement) - 1;
     this.#paint(base, length);
     return {
@@ -53,6 +55,7 @@ export class PortSpace implements Bus {
     const placement = this.#at(port);
     if (placement === undefined) return size === 1 ? 0xff : this.#readBytes(port, size);
     const offset = port - placement.base;
+    placement.accesses++;
     if (offset + size <= placement.length) return readRegion(placement.region, offset, size);
     return this.#readBytes(port, size);
   }
@@ -61,6 +64,7 @@ export class PortSpace implements Bus {
     const port = address & (PORTS - 1);
     const placement = this.#at(port);
     if (placement !== undefined && port - placement.base + size <= placement.length) {
+      placement.accesses++;
       writeRegion(placement.region, port - placement.base, size, value);
     } else if (size > 1) {
       for (let at = 0; at < size; at++) this.write(port + at, 1, (value >>> (8 * at)) & 0xff);
@@ -70,6 +74,16 @@ export class PortSpace implements Bus {
   /** The name of the region a port belongs to, for the inspector. */
   nameAt(port: number): string | undefined {
     return this.#at(port & (PORTS - 1))?.region.name;
+  }
+
+  /** Accesses since the start, by region. */
+  counts(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const placement of this.#placements) {
+      if (placement !== undefined && placement.accesses > 0)
+        counts[placement.region.name] = (counts[placement.region.name] ?? 0) + placement.accesses;
+    }
+    return counts;
   }
 
   #at(port: number): Placement | undefined {
