@@ -34,10 +34,10 @@ const ret: Text = (m, size) => {
 };
 /** RET imm16 releases its caller's arguments. */
 const retRelease: Text = (m, size, bytes) => {
-  const target = m.pop(size);
   const mask = m.stateInt(STACK_MASK);
   const top = m.getRegister(RSP, 64);
-  m.setRegister(RSP, 64, or(and(top, not(mask)), and(add(top, m.read(bytes)), mask)));
+  const target = m.pop(size);
+  m.setRegister(RSP, 64, or(and(top, not(mask)), and(add(top, add(m.read(bytes), BigInt(size / 8))), mask)));
   m.jump(target);
 };
 
