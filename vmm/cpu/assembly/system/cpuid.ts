@@ -1,10 +1,12 @@
 // CPUID (SDM vol.2): leaves come from the model's table (models/), the few bits that follow the state are filled in here.
 import { XCR0 } from '../../layout.ts';
-import { APIC_ID, CPUID_COUNT, CPUID_ENTRY, CPUID_TABLE } from '../../system-layout.ts';
+import { APIC_ID, CPUID_COUNT, CPUID_ENTRY, CPUID_TABLE, VENDOR_AMD } from '../../system-layout.ts';
 import { apic_base_read } from '../host';
 import { CR4_OSXSAVE, cr4, gpr, setGpr, ud } from './state';
 
 const ANY_SUBLEAF: u32 = 0xffffffff;
+/** A leaf that no model has. */
+const NOWHERE: u32 = 0xffffffff;
 const APIC_ENABLED: u64 = 1 << 11;
 const FEATURE_APIC: u32 = 1 << 9;
 const FEATURE_OSXSAVE: u32 = 1 << 27;
@@ -32,11 +34,9 @@ export function cpuid(): void {
   if (load<i32>(CPUID_COUNT) == 0) return ud();
   let leaf = u32(gpr(0));
   const subleaf = u32(gpr(1));
-  // Beyond the highest leaf of either range the highest basic leaf answers (SDM vol.2 CPUID); holes in a range are zeros.
-  const extended = leaf >= 0x80000000 && leaf < 0xc0000000;
-  if (leaf > highest(extended ? 0x80000000 : 0)) {
-    leaf = highest(0);
-  }
+  // Ranges: basic, hypervisor, extended. Beyond its highest leaf AMD answers zeros, Intel as the highest basic leaf (SDM vol.2 CPUID).
+  const first = leaf & 0xc0000000;
+  if (leaf > highest(first)) leaf = load<i32>(VENDOR_AMD) != 0 ? NOWHERE : highest(0);
   const at = find(leaf, subleaf);
   let a: u32 = 0, b: u32 = 0, c: u32 = 0, d: u32 = 0;
   if (at != 0) {
