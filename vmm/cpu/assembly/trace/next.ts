@@ -142,7 +142,7 @@ function decodeSingle(linear: i64, key: i64, most: i32): i32 {
     available = min(0x1000 - offset, most);
     ram_to_core(FETCH_BUFFER, <i32>key, available);
   }
-  for (;;) {
+  while (true) {
     const decoded = decode(FETCH_BUFFER, available, offset, PRIVATE_TRACE);
     if (decoded != DECODED_MORE) {
       store<u16>(PRIVATE_TRACE, 0, UOP_INDEX);
