@@ -1,0 +1,150 @@
+/** New VMs: from a configuration, from a file that somebody dropped, from another VM. */
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { basename, extname, isAbsolute, join, resolve } from 'node:path';
+import { VmmError } from '../../base/errors.ts';
+import type { Drive, DriveInput, VmConfig } from '../../protocol/config.ts';
+import { reasonOf, resolveIn } from '../vm-folder.node.ts';
+import { copyImage } from './copy-file.node.ts';
+import { detect, type Detection } from './detect.node.ts';
+import type { JobControl } from './jobs.ts';
+import { completeConfig, type Library } from './library.node.ts';
+import { folderName, withoutMacs } from './store.node.ts';
+import type { VmEntry } from './vm-entry.node.ts';
+
+export interface NewDisk {
+  /** Id of the drive: `hda`. */
+  readonly drive: string;
+  /** bytes */
+  readonly size: number;
+  readonly format: 'raw' | 'qcow2';
+}
+
+/** @throws VmmError `invalid`, `unsupported`, `host`; nothing is left behind then. */
+export async function createVm(library: Library, config: Readonly<Record<string, unknown>>, disks: readonly NewDisk[]): Promise<VmEntry> {
+  const qcow2 = disks.find(({ format }) => format !== 'raw');
+  if (qcow2 !== undefined) throw new VmmError('unsupported', `new ${qcow2.format} images are not available yet; use raw`);
+  const drives = [...((config['drives'] as DriveInput[] | undefined) ?? [])];
+  for (const { drive } of disks) drives.push({ ...slotOf(drive), id: drive, file: `${drive}.img`, format: 'raw' });
+  const complete = completeConfig({ ...config, drives }); // refuses what is wrong before anything is made
+  return inNewFolder(library, complete.name, (directory) => {
+    for (const { drive, size } of disks) makeEmptyImage(join(directory, `${drive}.img`), size);
+    return Promise.resolve(complete);
+  });
+}
+
+/** `hda` names its place; other ids go where there is room. */
+function slotOf(id: string): DriveInput {
+  const ide = ['hda', 'hdb', 'hdc', 'hdd'].indexOf(id);
+  return ide >= 0 ? { bus: 'ide', slot: ide } : {};
+}
+
+export interface Source {
+  readonly path: string;
+  /** What the file was called where it came from. */
+  readonly name: string;
+  /** It lies in the library already and is moved, not copied. */
+  readonly uploaded: boolean;
+}
+
+export interface ImportOptions {
+  readonly name?: string | undefined;
+  /** Take the file into the VM's folder. */
+  readonly copy: boolean;
+  readonly changes: Readonly<Record<string, unknown>>;
+}
+
+/** Makes a VM of a file. @throws VmmError with one line when it is nothing that can be run; nothing is left behind then. */
+export async function importMedium(library: Library, source: Source, options: ImportOptions, job: JobControl): Promise<VmEntry> {
+  job.progress(null, `looking at ${source.name}`);
+  const found = await detect(source.path, source.name);
+  if (found.medium.kind === 'vm') return library.entryOf(library.store.open(source.path).directory);
+  const name = options.name ?? found.config.name ?? source.name;
+  const takeIn = options.copy || source.uploaded;
+  const file = takeIn ? imageName(source.name) : resolve(source.path);
+  const config = completeConfig({ ...configFor(found, file), name, ...options.changes });
+  return inNewFolder(library, name, async (directory) => {
+    if (takeIn) {
+      job.progress(0, `copying ${source.name}`);
+      if (source.uploaded) renameSync(source.path, join(directory, file));
+      else await copyImage(source.path, join(directory, file), job, [0, 0.95]);
+    }
+    if (found.newDisk !== undefined) makeEmptyImage(join(directory, NEW_DISK), found.newDisk);
+    return config;
+  });
+}
+
+const NEW_DISK = 'disk.img';
+
+function configFor({ config, newDisk }: Detection, file: string): object {
+  const drives = config.drives?.map((drive) => ({ ...drive, file })) ?? [];
+  if (newDisk !== undefined) drives.push({ bus: 'ide', slot: 0, file: NEW_DISK, format: 'raw' });
+  return { ...config, drives, ...(config.kernel && { kernel: { ...config.kernel, file } }) };
+}
+
+/** Its own name, unless that is one of the folder's own files. */
+function imageName(name: string): string {
+  const own = folderName(basename(name));
+  return /\.(json|sock|log|png|tmp)~?$|\.log\.1$/i.test(own) || own === NEW_DISK ? `image-${own}` : own;
+}
+
+/** Copies a VM with its disks. CDs that lie elsewhere are shared, writable images are not. */
+export async function cloneVm(library: Library, entry: VmEntry, name: string | undefined, job: JobControl): Promise<VmEntry> {
+  const from = entry.config;
+  const copies: { from: string; to: string }[] = [];
+  const copyOf = (path: string): string => {
+    if (isAbsolute(path)) {
+      const own = `${copies.length}-${imageName(basename(path))}`;
+      copies.push({ from: path, to: own });
+      return own;
+    }
+    if (!copies.some(({ to }) => to === path)) copies.push({ from: resolveIn(entry.directory, path), to: path });
+    return path;
+  };
+  const cloneDrive = (drive: Drive): Drive =>
+    drive.file === null || (drive.readOnly && isAbsolute(drive.file)) ? drive : { ...drive, file: copyOf(drive.file) };
+  const inside = (path: string) => (isAbsolute(path) ? path : copyOf(path));
+  const { kernel } = from;
+  const config: Partial<VmConfig> = {
+    ...from,
+    name: name ?? `${from.name} copy`,
+    drives: from.drives.map(cloneDrive),
+    nics: withoutMacs(from.nics),
+    ...(kernel && { kernel: { ...kernel, file: inside(kernel.file), ...(kernel.initrd !== undefined && { initrd: inside(kernel.initrd) }) } }),
+  };
+  delete config.id;
+  delete config.created;
+  const complete = completeConfig(config);
+  return inNewFolder(library, complete.name, async (directory) => {
+    for (const [index, { from: file, to }] of copies.entries()) {
+      job.progress(index / copies.length, `copying ${basename(file)}`);
+      if (resolve(directory, to) !== join(directory, basename(to)))
+        throw new VmmError('unsupported', `${to} lies outside the machine's folder and cannot be copied with it`);
+      await copyImage(file, join(directory, to), job, [index / copies.length, (index + 1) / copies.length]);
+    }
+    return complete;
+  });
+}
+
+/** Fills a new folder, then makes it a VM. When that fails the folder goes again. */
+async function inNewFolder(library: Library, name: string, fill: (directory: string) => Promise<VmConfig>): Promise<VmEntry> {
+  const directory = library.store.newFolder(name);
+  try {
+    return await library.add(directory, await fill(directory));
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** A raw disk of zeros that takes no room until it is written to. */
+export function makeEmptyImage(path: string, size: number): void {
+  let descriptor;
+  try {
+    descriptor = openSync(path, 'wx', 0o600);
+    ftruncateSync(descriptor, size);
+  } catch (error) {
+    throw new VmmError('host', `${path} cannot be made: ${reasonOf(error)}`, { extension: extname(path) }, error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
