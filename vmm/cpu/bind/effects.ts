@@ -18,6 +18,8 @@ export interface Effects {
   readonly jumps: boolean;
   /** Nothing of its block follows it. */
   readonly ends: boolean;
+  /** It may end its block by other means than a near jump: RIP is made the next instruction's before it begins, and looked up when it is over. */
+  readonly leaves: boolean;
   /** Calls helpers of assembly/. */
   readonly calls: boolean;
   readonly readsFlags: boolean;
@@ -40,7 +42,7 @@ export function effectsOf(text: Text, size: Size, operands: readonly BoundOperan
 }
 
 class EffectsMachine implements Machine {
-  readonly effects: Writable = { memory: false, stack: false, jumps: false, ends: false, calls: false, readsFlags: false, writesFlags: false };
+  readonly effects: Writable = { memory: false, stack: false, jumps: false, ends: false, leaves: false, calls: false, readsFlags: false, writesFlags: false };
   readonly rep = 'none';
   readonly addressSize = 64;
   readonly nextRip: Int = int;
@@ -80,6 +82,9 @@ class EffectsMachine implements Machine {
   }
   dataSegment(): Bit {
     this.effects.memory = true;
+    return bit;
+  }
+  farSelector(): Bit {
     return bit;
   }
   load(): Int {
@@ -172,7 +177,8 @@ class EffectsMachine implements Machine {
     this.effects.jumps = true;
   }
   endBlock(): void {
-    this.#end();
+    this.effects.leaves = true;
+    this.effects.ends = true;
   }
   raise(): void {
     this.#end();
@@ -212,7 +218,7 @@ class EffectsMachine implements Machine {
   call(name: string): void {
     const helper = helpers[name];
     this.effects.calls = true;
-    if (helper?.jumps || helper?.ends) this.#end();
+    if (helper?.jumps || helper?.ends) this.endBlock();
   }
   callBit(name: string): Bit {
     this.call(name);

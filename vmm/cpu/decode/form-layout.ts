@@ -6,24 +6,25 @@
  */
 import { OPCODE_TABLES } from '../layout.ts';
 
-export const ENTRIES = OPCODE_TABLES; // u16 [64-bit mode: 2][map: 8][prefix: 4][opcode: 256]
-export const ENTRIES_PER_MODE = 0x2000;
+export const ENTRIES = OPCODE_TABLES; // u16 [64-bit mode: 2][map: 16][prefix: 4][opcode: 256]
+export const ENTRIES_PER_MODE = 0x4000;
 export const ENTRIES_PER_MAP = 0x400;
 export const ENTRIES_PER_PREFIX = 0x100;
-export const SPLITS = ENTRIES + 0x8000; // u16
+export const SPLITS = ENTRIES + 0x10000; // u16
 export const SPLITS_COUNT = 0x4000;
 export const FORMS = SPLITS + 0x8000;
 export const FORMS_COUNT = 0x1000;
 export const FORM_SIZE = 32;
 export const HANDLER_TABLE = FORMS + 0x20000; // u16, indexed by FORM_HANDLERS + size, addressing and repeat times their strides
-export const HANDLER_TABLE_COUNT = 0x10000;
+export const HANDLER_TABLE_COUNT = 0xc000;
 
 // maps
 export const MAP_ONE_BYTE = 0;
 export const MAP_0F = 1;
 export const MAP_0F38 = 2;
 export const MAP_0F3A = 3;
-export const MAP_VEX = 3; // + the VEX.mmmmm field: 4 0F, 5 0F38, 6 0F3A
+export const MAP_VEX = 4; // + the VEX.mmmmm field (1 0F, 2 0F38, 3 0F3A)
+export const MAP_VEX_W1 = 8; // the same with VEX.W
 
 // mandatory prefixes
 export const PREFIX_NONE = 0;
@@ -54,10 +55,8 @@ export const FORM_ADDRESSED = 32;
 export const FORM_STRING_SOURCE = 64;
 export const FORM_VEX_L1 = 128; // VEX.L must be 1; otherwise it must be 0 unless FORM_VEX_LIG
 export const FORM_VEX_LIG = 256;
-export const FORM_VEX_W0 = 512;
-export const FORM_VEX_W1 = 1024;
 /** VEX.vvvv must be 1111. */
-export const FORM_VEX_NO_VVVV = 2048;
+export const FORM_VEX_NO_VVVV = 512;
 export const FORM_SIZE_CLASS = 2; // u8
 export const SIZE_FIXED = 0;
 export const SIZE_V = 1;

@@ -29,6 +29,8 @@ const i64 = 'i64';
 export const coreHelpers = {
   /** (segment, offset, bytes, write) #GP(0) or #SS(0) if the access is outside the limit or of the wrong type (SDM vol.3 5.3, 5.5). */
   seg_check: { params: [i32, i64, i32, i32], faults: true },
+  /** (segment, offset, bytes, write) seg_check if needed, then the linear address: for texts that pass addresses to helpers. */
+  linear: { params: [i32, i64, i32, i32], result: i64, faults: true },
   /** (linear, bytes 1 2 4 8, segment) The value zero-extended; walks page tables, crosses pages, reaches MMIO. */
   load_slow: { params: [i64, i32, i32], result: i64, faults: true },
   /** (linear, bytes, segment, value) */

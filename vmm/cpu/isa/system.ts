@@ -159,6 +159,4 @@ export const systemEncodings: readonly Encoding[] = [
   { opcode: '0F 01 CB', text: setAc(1), name: 'stac', feature: 'smap' },
 
   { opcode: 'NP 0F AE /7', operands: 'Mb', text: clflush, feature: 'clflush' },
-  { opcode: '0F 0D', operands: 'M', text: prefetch },
-  { opcode: '0F 18', operands: 'M', text: prefetch },
 ];

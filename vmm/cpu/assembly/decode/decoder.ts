@@ -109,7 +109,7 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
     vexL = (last & 4) != 0;
     prefix = last & 3;
     if (map == 0 || map > 3) return invalid(uop, offset, <i32>(at - bytes));
-    map += F.MAP_VEX;
+    map += rex & REX_W ? F.MAP_VEX_W1 : F.MAP_VEX;
     opcode = load<u8>(at++);
   }
 
@@ -178,8 +178,6 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
   if ((flags & F.FORM_PROTECTED_ONLY) != 0 && (mode & MODE_PROTECTED) == 0) return invalid(uop, offset, length);
   if (vex) {
     if (vexL != ((flags & F.FORM_VEX_L1) != 0) && (flags & F.FORM_VEX_LIG) == 0) return invalid(uop, offset, length);
-    if ((flags & F.FORM_VEX_W0) != 0 && (rex & REX_W) != 0) return invalid(uop, offset, length);
-    if ((flags & F.FORM_VEX_W1) != 0 && (rex & REX_W) == 0) return invalid(uop, offset, length);
     if ((flags & F.FORM_VEX_NO_VVVV) != 0 && vvvv != 0) return invalid(uop, offset, length);
   }
 

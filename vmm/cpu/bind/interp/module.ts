@@ -1,0 +1,265 @@
+/**
+ * The interpreter: a WebAssembly module generated from the instruction texts. `run` is one function with a br_table over the handlers that programs
+ * execute most; all other handlers are functions of their own in a table, called from `run` by their number.
+ *
+ * Imports: memory.core, memory.ram; system.* the helpers. Export: run().
+ */
+import { assert } from '../../../base/errors.ts';
+import { Label, Local } from '../../../wasm/function-body.ts';
+import type { FunctionBody } from '../../../wasm/function-body.ts';
+import { ModuleWriter } from '../../../wasm/module-writer.ts';
+import { HANDLERS_RESERVED, HANDLER_INVALID, HANDLER_RELOOKUP, HANDLER_TOO_LONG, HANDLER_TRACE_END } from '../../decode/form-layout.ts';
+import type { Handler } from '../../isa/handlers.ts';
+import { helpers } from '../../isa/helpers.ts';
+import type { Condition } from '../../isa/machine.ts';
+import { add, and, eq, fromBit, greaterU, isZeroValue, lessS, low32, or, shl, shrU, sub, toBit, xor } from '../../isa/value.ts';
+import type { Bit, Int } from '../../isa/value.ts';
+import * as L from '../../layout.ts';
+import * as U from '../../uop.ts';
+import type { HandlerContext } from './context.ts';
+import { FlagsEmitter } from './flags.ts';
+import { InterpreterMachine } from './machine.ts';
+
+type BitNode = Exclude<Bit, number>;
+
+/** Longest trace: a trace is entered only with this many instructions left, so that a slice ends exactly where it should (assembly/trace). */
+const MAX_TRACE = 64;
+const CONDITIONS: readonly Condition[] = ['o', 'no', 'b', 'nb', 'z', 'nz', 'be', 'nbe', 's', 'ns', 'p', 'np', 'l', 'nl', 'le', 'nle'];
+
+export interface InterpreterOptions {
+  /** Pages of guest RAM memory, which is shared and cannot grow. */
+  readonly ramPages: { readonly minimum: number; readonly maximum: number };
+  /** With function names, for profiles and messages. */
+  readonly names?: boolean;
+}
+
+export function generateInterpreter(handlers: readonly Handler[], options: InterpreterOptions): Uint8Array<ArrayBuffer> {
+  return new InterpreterWriter(handlers, options).module();
+}
+
+class InterpreterWriter {
+  readonly #handlers: readonly Handler[];
+  readonly #options: InterpreterOptions;
+  readonly #writer = new ModuleWriter();
+  readonly #functions = new Map<string, number>();
+
+  constructor(handlers: readonly Handler[], options: InterpreterOptions) {
+    this.#handlers = handlers;
+    this.#options = options;
+  }
+
+  module(): Uint8Array<ArrayBuffer> {
+    const writer = this.#writer;
+    writer.importMemory('memory', 'core', { minimum: L.CORE_MEMORY_PAGES, maximum: L.CORE_MEMORY_PAGES });
+    writer.importMemory('memory', 'ram', { ...this.#options.ramPages, shared: true });
+    for (const [name, { params, result }] of Object.entries(helpers)) {
+      this.#functions.set(name, writer.importFunction('system', name, params, result ? [result] : []));
+    }
+    for (const condition of CONDITIONS) this.#functions.set(`condition ${condition}`, writer.declare(`condition ${condition}`, [], ['i32']));
+    const run = writer.declare('run', [], []);
+    const coldType = writer.type(['i32'], ['i32']);
+    const table = writer.table({ minimum: HANDLERS_RESERVED + this.#handlers.length, maximum: HANDLERS_RESERVED + this.#handlers.length });
+
+    for (const condition of CONDITIONS) {
+      const body = writer.body(this.#function(`condition ${condition}`));
+      body.push(new FlagsEmitter(body).condition(condition));
+    }
+    const hot = this.#handlers.filter((handler) => handler.hot);
+    const slots = this.#handlers.map((handler) => (handler.hot ? undefined : this.#coldFunction(handler)));
+    this.#run(writer.body(run), hot, coldType);
+    // Handlers inside `run` have an empty slot in the table.
+    slots.forEach((index, i) => {
+      if (index !== undefined) writer.elements(table, HANDLERS_RESERVED + i, [index]);
+    });
+    writer.exportFunction('run', run);
+    return writer.finish({ names: this.#options.names ?? false });
+  }
+
+  #function(name: string): number {
+    const index = this.#functions.get(name);
+    assert(index !== undefined, `function ${name}`);
+    return index;
+  }
+
+  // -- handlers that are functions: (micro-op) -> next micro-op, or 0 when RIP must be looked up. The caller has spilled.
+
+  #coldFunction(handler: Handler): number {
+    const index = this.#writer.declare(handler.name, ['i32'], ['i32']);
+    const body = this.#writer.body(index);
+    const uop = body.param(0, 'i32');
+    const context: HandlerContext = {
+      body,
+      uop,
+      function: (name) => this.#function(name),
+      condition: (condition) => this.#function(`condition ${condition}`),
+      spill: () => {},
+      next: () => body.return(add(uop.get() as Bit, U.UOP_SIZE)),
+      leave: () => body.return(0),
+      branch: () => body.return(0),
+      lookup: () => body.return(0),
+    };
+    this.#emit(handler, context);
+    // Every way out has returned.
+    body.unreachable();
+    return index;
+  }
+
+  #emit(handler: Handler, context: HandlerContext): void {
+    const machine = new InterpreterMachine(context, handler);
+    handler.text(machine, handler.size, ...handler.operands);
+    machine.finish();
+  }
+
+  // -- the dispatch loop
+
+  #run(body: FunctionBody, hot: readonly Handler[], coldType: number): void {
+    const uop = body.local('i32');
+    const left = body.local('i32');
+    const labels = { exit: new Label(), lookup: new Label(), leave: new Label(), dispatch: new Label() };
+    body.set(left, body.load('i32.load', 0, L.LEFT));
+    body.open(labels.exit);
+    body.begin(LOOP, labels.lookup, () => {
+      this.#lookup(body, uop, left, labels.exit);
+      body.open(labels.leave);
+      body.begin(LOOP, labels.dispatch, () => this.#dispatch(body, uop, left, hot, coldType, labels));
+      body.end(labels.leave);
+      // The instruction is over: it and those before it in the trace are counted.
+      body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)) as BitNode);
+      body.br(labels.lookup);
+    });
+    body.end(labels.exit);
+  }
+
+  #dispatch(
+    body: FunctionBody,
+    uop: Local<'i32'>,
+    left: Local<'i32'>,
+    hot: readonly Handler[],
+    coldType: number,
+    labels: { readonly lookup: Label; readonly leave: Label; readonly dispatch: Label },
+  ): void {
+    const keep = [uop, left];
+    const context: HandlerContext = {
+      body,
+      uop,
+      function: (name) => this.#function(name),
+      condition: (condition) => this.#function(`condition ${condition}`),
+      spill: () => {
+        body.store('i32.store', 0, uop.get(), L.CURRENT_UOP);
+        body.store('i32.store', 0, left.get(), L.LEFT);
+      },
+      next: () => {
+        body.set(uop, add(uop.get() as Bit, U.UOP_SIZE) as BitNode);
+        body.br(labels.dispatch);
+      },
+      leave: () => body.br(labels.leave),
+      branch: (wraps) => this.#branch(body, uop, left, wraps, labels),
+      lookup: () => body.br(labels.lookup),
+    };
+    const cold = new Label();
+    const targets = new Array<Label>(HANDLERS_RESERVED + this.#handlers.length).fill(cold);
+    const reserved = [HANDLER_INVALID, HANDLER_TRACE_END, HANDLER_RELOOKUP, HANDLER_TOO_LONG];
+    for (const number of reserved) targets[number] = new Label();
+    targets[HANDLER_RELOOKUP] = targets[HANDLER_TRACE_END]!;
+    for (const handler of hot) targets[handler.number] = new Label();
+
+    const order = [cold, targets[HANDLER_INVALID]!, targets[HANDLER_TOO_LONG]!, targets[HANDLER_TRACE_END]!, ...hot.map((handler) => targets[handler.number]!)];
+    for (const label of order) body.open(label);
+    body.brTable(body.load('i32.load16_u', uop.get(), U.UOP_HANDLER), targets, cold);
+
+    for (const handler of hot.toReversed()) {
+      body.end(targets[handler.number]!);
+      body.releaseLocals(keep);
+      this.#emit(handler, context);
+    }
+    body.end(targets[HANDLER_TRACE_END]!);
+    const offset = body.load('i32.load16_u', uop.get(), U.UOP_PAGE_OFFSET);
+    body.store('i64.store', 0, add(body.load('i64.load', 0, L.RIP_PAGE) as Int, fromBit(offset)), L.RIP);
+    body.set(left, sub(left.get() as Bit, body.load('i32.load16_u', uop.get(), U.UOP_INDEX)) as BitNode);
+    body.br(labels.lookup);
+
+    const fault = (vector: number, code: number): void => {
+      context.spill();
+      body.store('i32.store', 0, vector, L.FAULT_VECTOR);
+      body.store('i32.store', 0, code, L.FAULT_ERROR);
+      context.leave();
+    };
+    body.end(targets[HANDLER_TOO_LONG]!);
+    fault(13, 0);
+    body.end(targets[HANDLER_INVALID]!);
+    fault(6, -1);
+
+    body.end(cold);
+    context.spill();
+    body.callIndirect(coldType, body.load('i32.load16_u', uop.get(), U.UOP_HANDLER), [uop.get()]);
+    const next = body.pop('i32');
+    body.brIf(labels.leave, isZeroValue(next) as BitNode);
+    body.set(uop, next);
+    body.br(labels.dispatch);
+  }
+
+  /** A taken branch. A link is followed unless events or the end of the slice are near; branches inside the page ask to be linked. */
+  #branch(body: FunctionBody, uop: Local<'i32'>, left: Local<'i32'>, wraps: Bit, labels: { readonly lookup: Label; readonly dispatch: Label }): void {
+    body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)) as BitNode);
+    const link = body.load('i32.load', uop.get(), U.UOP_LINK);
+    const due = or(or(lessS(left.get() as Bit, MAX_TRACE), body.load('i32.load', 0, L.EVENTS)), wraps);
+    body.if(
+      link,
+      () => {
+        body.brIf(labels.lookup, due as BitNode, false);
+        body.set(uop, link);
+        body.br(labels.dispatch);
+      },
+      () => {
+        const target = body.load('i64.load', uop.get(), U.UOP_IMMEDIATE);
+        body.if(isZeroValue(toBit(shrU(target as Int, 12n))) as BitNode, () => body.store('i32.store', 0, uop.get(), L.LINK_FROM));
+        body.br(labels.lookup);
+      },
+      true,
+    );
+    body.unreachable();
+  }
+
+  /**
+   * RIP to micro-op without a call: TLB_EXEC gives the RAM offset, the hash gives the trace. Anything else (events, faults, the end of the slice, a
+   * branch that wants a link, a segment limit inside the page) is next_trace's.
+   */
+  #lookup(body: FunctionBody, uop: Local<'i32'>, left: Local<'i32'>, exit: Label): void {
+    const load32 = (offset: number): Bit => body.load('i32.load', 0, offset);
+    const load64 = (offset: number): Int => body.load('i64.load', 0, offset);
+    body.store('i32.store', 0, left.get(), L.LEFT);
+    body.block((found) => {
+      body.block((slow) => {
+        const busy = or(or(load32(L.EVENTS), lessS(left.get() as Bit, MAX_TRACE)), or(load32(L.LINK_FROM), xor(shrU(load32(L.FAULT_VECTOR), 31), 1)));
+        body.brIf(slow, busy as BitNode, false);
+        const rip = load64(L.RIP);
+        const cs = L.SEGMENTS + L.SEG_CS * L.SEG_STRIDE;
+        const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)) as never);
+        const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)) as never);
+        const tag = body.load('i64.load', entry, L.TLB_EXEC);
+        body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1) as BitNode, false);
+        const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_ADDEND) as Bit) as never);
+        const mode = load32(L.MODE);
+        const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES - 1);
+        const slot = body.let('i32', shl(hash, 4) as never);
+        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH) as Bit, key), 1) as BitNode, false);
+        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH + 4) as Bit, mode), 1) as BitNode, false);
+        const first = body.load('i32.load', slot, L.TRACE_HASH + 8);
+        body.brIf(slow, isZeroValue(first) as BitNode, false);
+        const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)) as never);
+        const limit = fromBit(body.load('i32.load', 0, cs + L.SEG_LIMIT));
+        body.if(isZeroValue(and(mode, L.MODE_CODE64)) as BitNode, () => body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit) as BitNode, false));
+        body.store('i64.store', 0, page, L.RIP_PAGE);
+        body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
+        body.set(uop, first);
+        body.br(found);
+      });
+      body.call(this.#function('next_trace'), []);
+      body.set(uop, body.pop('i32'));
+      body.brIf(exit, isZeroValue(uop.get()) as BitNode, false);
+      body.set(left, body.load('i32.load', 0, L.LEFT));
+    });
+  }
+}
+
+const LOOP = 0x03;
