@@ -63,6 +63,8 @@ class EffectsMachine implements Machine {
     return this.read(operand);
   }
   write(operand: BoundOperand): void {
+    if (operand.kind === 'control') this.call('write_control');
+    if (operand.kind === 'debug') this.call('write_debug');
     this.#touch(operand);
   }
   readVector(operand: BoundOperand): Vector {

@@ -127,7 +127,9 @@ export class InterpreterMachine implements Machine {
       case 'segment':
         return fromBit(this.body.load('i32.load16_u', shl(this.#registerField(operand), 5), L.SEGMENTS + L.SEG_SELECTOR, 0, 16));
       case 'control':
+        return this.callInt('read_control', this.#registerField(operand));
       case 'debug':
+        return this.callInt('read_debug', this.#registerField(operand));
       case 'x87':
         return fromBit(this.#registerField(operand));
       case 'mmx':
@@ -156,6 +158,8 @@ export class InterpreterMachine implements Machine {
       else this.store(this.segmentOf(operand), this.effectiveAddress(operand), size, value);
       return;
     }
+    if (operand.kind === 'control') return this.call('write_control', this.#registerField(operand), value);
+    if (operand.kind === 'debug') return this.call('write_debug', this.#registerField(operand), value);
     assert(operand.kind === 'reg', `${operand.kind} operands are not written by value`);
     this.#commitStack();
     this.#storeRegister(this.#registerField(operand), 0, size, value);
@@ -290,7 +294,7 @@ export class InterpreterMachine implements Machine {
   }
 
   #stackTop(): Int {
-    if (this.#stackPointer) return this.#stackPointer.get();
+    if (this.#stackPointer) return this.let(this.#wrapStack(this.#stackPointer.get()));
     return this.let(this.#wrapStack(this.getRegister(RSP, this.addressing === 'flat32' ? 32 : 64)));
   }
 
@@ -300,20 +304,21 @@ export class InterpreterMachine implements Machine {
     return and(pointer, this.body.load('i64.load', 0, L.STACK_MASK));
   }
 
+  /** A 16-bit stack keeps the upper bits of rSP; POP SS has not changed the stack's size yet. */
   #moveStack(pointer: Int): void {
+    let value = pointer;
+    if (this.addressing === 'general') {
+      const outside = not(this.body.load('i64.load', 0, L.STACK_MASK));
+      value = or(and(this.body.load('i64.load', 0, L.RSP) as Int, outside), pointer);
+    }
     this.#stackPointer ??= this.body.local('i64');
-    this.body.set(this.#stackPointer, pointer as never);
+    this.body.set(this.#stackPointer, value as never);
   }
 
   #commitStack(): void {
     if (!this.#stackPointer) return;
-    const pointer = this.#stackPointer.get();
+    this.body.store('i64.store', 0, this.#stackPointer.get(), L.RSP);
     this.#stackPointer = undefined;
-    if (this.addressing !== 'general') return this.body.store('i64.store', 0, pointer, L.RSP);
-    // A 16-bit stack keeps the upper bits of rSP.
-    const mask = this.body.load('i64.load', 0, L.STACK_MASK);
-    const kept = and(this.body.load('i64.load', 0, L.RSP) as Int, not(mask));
-    this.body.store('i64.store', 0, or(kept, pointer), L.RSP);
   }
 
   // -- state words
