@@ -105,8 +105,9 @@ export class VmEntry {
   /** The line of process.log that says most about a crash of the runtime. */
   #lastWords(): string | undefined {
     const lines = this.processLog();
-    const line = lines.find((one) => /FATAL|Error:|out of memory|Segmentation/i.test(one)) ?? lines.at(-1);
-    return line === undefined ? undefined : `its process ended unexpectedly: ${line.trim().slice(0, 200)}`;
+    if (lines.length === 0) return undefined;
+    const line = lines.find((one) => /FATAL|Error:|out of memory|Segmentation/i.test(one)) ?? lines[lines.length - 1]!;
+    return `its process ended unexpectedly: ${line.trim().slice(0, 200)}`;
   }
 
   async #connect(socket: string): Promise<void> {

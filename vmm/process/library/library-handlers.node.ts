@@ -1,0 +1,162 @@
+/** The methods of the library, on top of it. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { basename, join } from 'node:path';
+import { VmmError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { findFirmware } from '../../machine/firmware/find-firmware.node.ts';
+import { type Handlers, serve, type Session } from '../../protocol/server.ts';
+import type { Transport } from '../../protocol/transport.ts';
+import { copyImage } from './copy-file.node.ts';
+import { detect } from './detect.node.ts';
+import { fetchGuest, findGuest, guestConfig, type GuestSource, listGuests } from './guests.node.ts';
+import type { JobControl } from './jobs.ts';
+import type { Library } from './library.node.ts';
+import { cloneVm, createVm, importMedium, type Source } from './make-vm.node.ts';
+import type { Uploads } from './uploads.node.ts';
+import type { VmEntry } from './vm-entry.node.ts';
+
+export interface LibraryServices {
+  readonly library: Library;
+  readonly uploads: Uploads;
+  readonly guests: GuestSource;
+  readonly version: string;
+  readonly log: Log;
+}
+
+/** What this version can do; the accelerators and models that the machine knows. */
+const ACCELERATORS = ['wasm', 'interp', 'none'];
+
+export function libraryHandlers({ library, uploads, guests, version }: LibraryServices): Handlers<'library'> {
+  const sourceOf = ({ path, upload }: { path?: string | undefined; upload?: string | undefined }): Source => {
+    if (upload !== undefined && path === undefined) return { ...uploads.find(upload), uploaded: true };
+    if (path !== undefined && upload === undefined) return { path, name: basename(path), uploaded: false };
+    throw new VmmError('usage', 'name the file by path or by upload');
+  };
+  const tell = async (vm: string, method: 'machine.pause' | 'machine.resume' | 'machine.reset' | 'machine.powerButton' | 'machine.powerOff') => {
+    const machine = await library.find(vm).machine();
+    await machine.call(method, {});
+  };
+  const summary = (entry: VmEntry) => ({ vm: entry.summary() });
+
+  return {
+    'host.info': async () => ({
+      version,
+      platform: process.platform,
+      cpus: availableParallelism(),
+      memory: Math.floor(totalmem() / 2 ** 20),
+      library: library.store.root,
+      accelerators: ACCELERATORS,
+      cpuModels: [],
+      ...(await firmware()),
+    }),
+
+    'vm.list': () => ({ vms: library.list() }),
+    'vm.get': ({ vm }) => {
+      const entry = library.find(vm);
+      return { vm: entry.summary(), config: { ...entry.config } };
+    },
+    'vm.create': async ({ config, disks }) => summary(await createVm(library, config, disks)),
+    'vm.configure': async ({ vm, changes }) => {
+      const { entry, nextStart } = await library.configure(vm, changes);
+      return { vm: entry.summary(), config: { ...entry.config }, nextStart };
+    },
+    'vm.rename': async ({ vm, name }) => summary((await library.configure(vm, { name })).entry),
+    'vm.clone': ({ vm, name }) => {
+      const entry = library.find(vm);
+      return { job: library.jobs.start(`Clone ${entry.name}`, async (job) => ({ vm: (await cloneVm(library, entry, name, job)).id })) };
+    },
+    'vm.delete': ({ vm }) => library.trash(vm),
+    'vm.open': async ({ directory }) => summary(await library.entryOf(library.store.open(directory).directory)),
+    'vm.thumbnail': ({ vm }) => {
+      const picture = library.find(vm).thumbnail();
+      return { png: picture === undefined ? null : Buffer.from(picture).toString('base64') };
+    },
+    'vm.log': ({ vm, lines }) => ({ lines: library.find(vm).log(lines) }),
+
+    'vm.start': async ({ vm, paused }) => summary(await library.start(vm, { paused })),
+    'vm.pause': ({ vm }) => tell(vm, 'machine.pause'),
+    'vm.resume': ({ vm }) => tell(vm, 'machine.resume'),
+    'vm.reset': ({ vm }) => tell(vm, 'machine.reset'),
+    'vm.powerButton': ({ vm }) => tell(vm, 'machine.powerButton'),
+    'vm.powerOff': ({ vm }) => tell(vm, 'machine.powerOff'),
+
+    'trash.list': () => ({ vms: library.store.trashed() }),
+    'trash.restore': async ({ id }) => summary(await library.restore(id)),
+    'trash.purge': ({ id }) => library.purge(id),
+
+    'media.detect': async (source) => {
+      const { path, name } = sourceOf(source);
+      const { medium, config } = await detect(path, name);
+      return { medium, config: { ...config } };
+    },
+    'media.import': ({ path, upload, name, copy, start, changes }) => {
+      const source = sourceOf({ path, upload });
+      const job = library.jobs.start(`Make a machine of ${source.name}`, async (control) => {
+        const entry = await importMedium(library, source, { name, copy, changes }, control);
+        if (upload !== undefined) uploads.forget(upload);
+        return startIf(start, entry, control);
+      });
+      return { job };
+    },
+
+    'guests.list': () => ({ guests: listGuests(guests) as never[] }),
+    'guests.try': ({ guest: id, start }) => {
+      const guest = findGuest(id);
+      const job = library.jobs.start(`Try ${guest.name}`, async (control) => {
+        const files = await fetchGuest(guests, guest, control);
+        const names = files.map((file) => basename(file));
+        const directory = library.store.newFolder(guest.name);
+        try {
+          mkdirSync(directory, { recursive: true });
+          for (const [index, file] of files.entries()) await copyImage(file, join(directory, names[index]!), control, [0.9, 1]);
+          return await startIf(start, await library.add(directory, guestConfig(guest, names)), control);
+        } catch (error) {
+          if (library.list().every((vm) => vm.directory !== directory)) rmSync(directory, { recursive: true, force: true });
+          throw error;
+        }
+      });
+      return { job };
+    },
+
+    'jobs.list': () => ({ jobs: library.jobs.list() }),
+    'jobs.cancel': ({ job }) => library.jobs.cancel(job),
+    'settings.get': () => ({ settings: library.store.settings() }),
+    'settings.set': ({ settings }) => ({ settings: library.changeSettings(settings) }),
+  };
+
+  async function startIf(start: boolean, entry: VmEntry, control: JobControl): Promise<{ vm: string }> {
+    if (start) {
+      control.progress(1, 'starting');
+      await library.start(entry.id, { paused: false });
+    }
+    return { vm: entry.id };
+  }
+}
+
+async function firmware(): Promise<{ firmware: string | null; firmwareHelp?: string }> {
+  try {
+    return { firmware: (await findFirmware('seabios', { download: false })).from };
+  } catch (error) {
+    return { firmware: null, firmwareHelp: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Serves the library to one client. */
+export function serveLibrary(transport: Transport, services: LibraryServices): Session<'library'> {
+  const { library, version, log } = services;
+  const stateOf = (params: Readonly<Record<string, unknown>>) => (typeof params['vm'] === 'string' ? library.stateOf(params['vm']) : undefined);
+  const session = serve(transport, { role: 'library', version, handlers: libraryHandlers(services), stateOf, log });
+  const stops = [
+    library.on('changed', (vm) => session.emit('vm.changed', { vm })),
+    library.on('removed', (id) => session.emit('vm.removed', { id })),
+    library.on('notice', (notice) => session.emit('vm.notice', notice)),
+    library.on('trash', () => session.emit('trash.changed', {})),
+    library.on('job', (job) => session.emit('job.changed', { job })),
+    library.on('settings', (settings) => session.emit('settings.changed', { settings })),
+  ];
+  session.onClose(() => {
+    for (const stop of stops) stop();
+  });
+  return session;
+}
