@@ -21,8 +21,10 @@ export interface EngineModules {
 /** Changes whenever the compiled modules would. */
 function sourceHash(): string {
   const hash = createHash('sha256');
-  const files = [...globSync('**/*.{ts,wat}', { cwd: sources }).map((file) => join(sources, file)), join(root, 'vmm/cpu/layout.ts')];
-  files.push(join(root, 'vmm/cpu/uop.ts'), fileURLToPath(import.meta.url));
+  const files = globSync('**/*.{ts,wat}', { cwd: sources }).map((file) => join(sources, file));
+  // Constants that both compilers read.
+  for (const name of ['layout.ts', 'system-layout.ts', 'uop.ts', 'decode/form-layout.ts']) files.push(join(root, 'vmm/cpu', name));
+  files.push(fileURLToPath(import.meta.url));
   for (const file of files.sort()) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');
 }

@@ -99,6 +99,10 @@ export const COUNT_EXCEPTIONS = 0x5c0;
 export const SHADOW_BASES = 0x5c8;
 /** RAM offset of the dirty map (memory/physical-map.ts): a byte per page. */
 export const DIRTY_MAP = 0x5e8; // i32
+/** Level of IGNNE#: x87 exceptions are ignored while CR0.NE is 0. */
+export const IGNORE_NUMERIC_ERROR = 0x5ec; // i32
+/** A FAULT_VECTOR that is none: the instruction is tried again after events were looked at. */
+export const VECTOR_RETRY = 256;
 
 // -- tables
 export const SYSTEM_TABLES = 0x1000;

@@ -15,5 +15,7 @@ export declare function apic_base_read(): u64;
 export declare function apic_base_write(value: u64): i32;
 export declare function task_priority_read(): i32;
 export declare function task_priority_write(priority: i32): void;
+/** FERR#: an x87 exception waits while CR0.NE is 0. */
+export declare function numeric_error(): void;
 /** What a guest did that deserves a line in the log: a LOG_* number of system-layout.ts and two numbers. */
 export declare function guest_log(what: i32, a: u64, b: u64): void;

@@ -113,8 +113,6 @@ const setAc =
 const clflush: Text = (m, _size, memory) => {
   m.read(memory);
 };
-/** Hints do not even fault. */
-const prefetch: Text = () => undefined;
 
 export const systemEncodings: readonly Encoding[] = [
   ...segmentEncodings,

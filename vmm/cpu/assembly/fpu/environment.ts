@@ -1,7 +1,8 @@
 /** Control words, the environment and the saved states: FNSTENV, FNSAVE, FXSAVE, XSAVE (SDM vol.1 8.1.10, 10.5, 13). */
-import { CR0, CR4, FCS, FCW, FDP, FDS, FIP, FOP, FPU_REGS, FSW, FTW, MODE, MODE_CODE64, MODE_PROTECTED, MXCSR, RIP, SCRATCH, SEGMENTS, SEG_CS, SEG_SELECTOR, SEG_STRIDE, XCR0, XMM, XMM_STRIDE } from '../../layout.ts';
+import { CR0, CR4, FCS, FCW, FDP, FDS, FIP, FOP, FPU_REGS, FSW, FTW, MODE, MODE_CODE64, MODE_PROTECTED, MXCSR, SCRATCH, SEGMENTS, SEG_CS, SEG_SELECTOR, SEG_STRIDE, XCR0, XMM, XMM_STRIDE } from '../../layout.ts';
 import { linear, load_block, store_block } from '../system/access.ts';
-import { fault, faulted, gp } from '../system/state.ts';
+import { raise_numeric_error } from '../system/control.ts';
+import { currentRip, fault, faulted, gp } from '../system/state.ts';
 import { INTEGER_BIT } from './float80.ts';
 import { expOfSt, registerAddress, sigOfSt, updateSummary } from './stack.ts';
 
@@ -10,7 +11,6 @@ const ES: u32 = 0x80;
 const CR4_OSXSAVE: u64 = 0x40000;
 const VECTOR_UD: i32 = 6;
 const VECTOR_NM: i32 = 7;
-const VECTOR_MF: i32 = 16;
 
 /** Before an instruction that does not wait (FNINIT, FNSTSW, ...): #NM only. */
 export function fpu_available(): void {
@@ -24,17 +24,17 @@ export function fpu_check(): void {
     return;
   }
   if (load<u32>(FSW) & ES) {
-    fault(VECTOR_MF, -1);
-    return;
+    raise_numeric_error();
+    if (faulted()) return;
   }
-  store<u64>(FIP, load<u64>(RIP));
+  store<u64>(FIP, currentRip());
   store<u32>(FCS, load<u32>(SEGMENTS + SEG_CS * SEG_STRIDE + SEG_SELECTOR) & 0xffff);
 }
 
 /** WAIT: #NM when CR0.MP and TS are set (SDM vol.2 WAIT). */
 export function fpu_wait(): void {
   if ((load<u64>(CR0) & 0xa) == 0xa) fault(VECTOR_NM, -1);
-  else if (load<u32>(FSW) & ES) fault(VECTOR_MF, -1);
+  else if (load<u32>(FSW) & ES) raise_numeric_error();
 }
 
 export function fpu_initialize(): void {

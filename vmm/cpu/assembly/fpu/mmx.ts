@@ -3,12 +3,12 @@
  * its sign and exponent to ones.
  */
 import { CR0, FSW, FTW } from '../../layout.ts';
+import { raise_numeric_error } from '../system/control.ts';
 import { fault } from '../system/state.ts';
 
 const ES: u32 = 0x80;
 const VECTOR_UD: i32 = 6;
 const VECTOR_NM: i32 = 7;
-const VECTOR_MF: i32 = 16;
 
 export function mmx_begin(): void {
   if (load<u64>(CR0) & 4) {
@@ -19,7 +19,7 @@ export function mmx_begin(): void {
     fault(VECTOR_NM, -1);
     return;
   }
-  if (load<u32>(FSW) & ES) fault(VECTOR_MF, -1);
+  if (load<u32>(FSW) & ES) raise_numeric_error();
 }
 
 /** After the instruction's operands were read without fault. */

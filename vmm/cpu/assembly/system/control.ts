@@ -1,13 +1,13 @@
 // Control registers (SDM vol.3 2.5, 9.9; vol.2 MOV to CRn) and what changing them switches.
 import { CR0, CR2, CR3, CR4, CR8, EFER, LINEAR_MASK, SEG_CS, SEG_TR, XCR0 } from '../../layout.ts';
-import { CR4_VALID, EFER_VALID, PAGING_MODE, PAGING_PAE, PHYSICAL_RESERVED, XCR0_VALID } from '../../system-layout.ts';
-import { apic_base_read, task_priority_read, task_priority_write } from '../host';
+import { CR4_VALID, EFER_VALID, IGNORE_NUMERIC_ERROR, PAGING_MODE, PAGING_PAE, PHYSICAL_RESERVED, VECTOR_RETRY, XCR0_VALID } from '../../system-layout.ts';
+import { apic_base_read, numeric_error, task_priority_read, task_priority_write } from '../host';
 import { TYPE_TSS16, TYPE_TSS16_BUSY } from './descriptors';
 import { get_eflags, set_eflags } from './flags';
 import { ATTR_L, update_mode, updateTlbPointer } from './mode';
 import { loadPdptes, updatePagingMode } from './paging';
 import { CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_OSFXSR, CR4_OSXSAVE } from './state';
-import { CR4_FSGSBASE, CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_FFXSR, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, FLAG_AC, VECTOR_NM } from './state';
+import { CR4_FSGSBASE, CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_FFXSR, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, FLAG_AC, VECTOR_MF, VECTOR_NM } from './state';
 import { NO_ERROR_CODE, cpl, cr0, cr3, cr4, efer, fault, gp, isCanonical, isCode64, isLong, isV86, segmentAttributes, segmentBase, ud } from './state';
 import { flush, invalidatePage } from './tlb';
 
@@ -220,6 +220,17 @@ export function xsetbv(index: u32, value: u64): void {
 /** x87 and FXSAVE: #NM by CR0.EM or TS. */
 export function check_fpu(): void {
   if (cr0() & (CR0_EM | CR0_TS)) fault(VECTOR_NM, NO_ERROR_CODE);
+}
+
+/**
+ * An unmasked x87 exception waits and the instruction is one that looks: #MF, or with CR0.NE = 0 as on a PC/AT: FERR# makes the interrupt
+ * controller's IRQ 13, and the processor waits for it unless IGNNE# is asserted (SDM vol.1 8.7.2).
+ */
+export function raise_numeric_error(): void {
+  if (cr0() & CR0_NE) return fault(VECTOR_MF, NO_ERROR_CODE);
+  if (load<i32>(IGNORE_NUMERIC_ERROR) != 0) return;
+  numeric_error();
+  fault(VECTOR_RETRY, NO_ERROR_CODE);
 }
 
 /** WAIT: #NM only if MP says that it concerns the FPU. */

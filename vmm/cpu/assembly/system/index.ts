@@ -1,6 +1,7 @@
 // Exports of the module. Their meaning: ../README.md.
 export { load128_slow, load_block, load_slow, linear, prepare_read, prepare_store, prepare_write, seg_check, store128_slow, store_block, store_slow } from './access';
 export { fetch_exec, translate_exec } from './access';
+export { raise_numeric_error } from './control';
 export { check_fpu, check_fsgsbase, check_mmx, check_sse, check_wait, check_xsave, clts, invlpg, invpcid, lmsw, read_control, set_alignment_check, smsw, undefined_opcode } from './control';
 export { wbinvd, write_control, xgetbv, xsetbv } from './control';
 export { cpuid } from './cpuid';

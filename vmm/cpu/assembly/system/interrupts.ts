@@ -1,7 +1,7 @@
 // Delivery of interrupts and exceptions (SDM vol.3 6.10 to 6.15): real mode, gates of protected and long mode, virtual-8086 mode, double and triple faults.
 import { EVENTS, EVENT_EXIT, EXIT_REASON, EXIT_SHUTDOWN, FAULT_ERROR, FAULT_VECTOR, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS } from '../../layout.ts';
 import { SEG_IDTR, SEG_SS } from '../../layout.ts';
-import { ACTIVITY, ACTIVITY_SHUTDOWN, COUNT_EXCEPTIONS, LOG_TRIPLE_FAULT, PENDING_TRAPS, STEPPING } from '../../system-layout.ts';
+import { ACTIVITY, ACTIVITY_SHUTDOWN, COUNT_EXCEPTIONS, LOG_TRIPLE_FAULT, PENDING_TRAPS, STEPPING, VECTOR_RETRY } from '../../system-layout.ts';
 import { guest_log } from '../host';
 import { readSystem } from './access';
 import { TYPE_INTERRUPT_GATE16, TYPE_INTERRUPT_GATE32, TYPE_TASK_GATE, TYPE_TRAP_GATE16, TYPE_TRAP_GATE32, dpl, errorOf } from './descriptors';
@@ -189,6 +189,7 @@ function becomesDoubleFault(first: i32, second: i32): bool {
 export function deliver_exception(): void {
   let vector = load<i32>(FAULT_VECTOR);
   let errorCode = load<i32>(FAULT_ERROR);
+  if (vector == VECTOR_RETRY) return clearFault();
   for (;;) {
     clearFault();
     store<u64>(COUNT_EXCEPTIONS, load<u64>(COUNT_EXCEPTIONS) + 1);

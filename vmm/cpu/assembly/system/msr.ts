@@ -8,7 +8,7 @@ import { VENDOR_AMD } from '../../system-layout.ts';
 import { apic_base_read, apic_base_write, guest_log, now_ns, random_bits } from '../host';
 import { requireLevel0, writeEfer } from './control';
 import { setBase } from './segments';
-import { CR4_PCE, CR4_TSD, cpl, cr4, gp, hasFeature, isCanonical, rip, segmentBase, ud } from './state';
+import { CR4_PCE, CR4_TSD, cpl, cr4, currentRip, gp, hasFeature, isCanonical, segmentBase, ud } from './state';
 
 // -- numbers (SDM vol.4 table 2-2)
 const IA32_TIME_STAMP_COUNTER: u32 = 0x10;
@@ -147,7 +147,7 @@ export function rdmsr(index: u32): u64 {
     if (index == IA32_MCG_CAP) return 0x100 | MC_BANKS;
     if (isIgnored(index)) return 0;
   }
-  guest_log(LOG_UNKNOWN_MSR_READ, u64(index), rip());
+  guest_log(LOG_UNKNOWN_MSR_READ, u64(index), currentRip());
   gp(0);
   return 0;
 }

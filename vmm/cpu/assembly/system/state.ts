@@ -1,6 +1,7 @@
 // The processor's state words as functions, and the fault register. Everything else in system/ goes through these.
-import { CPL, CR0, CR3, CR4, EFER, FAULT_ERROR, FAULT_VECTOR, FLAGS, GPR, MODE, MODE_CODE64, RIP, SEGMENTS, SEG_STRIDE } from '../../layout.ts';
+import { CPL, CR0, CURRENT_UOP, CR3, CR4, EFER, FAULT_ERROR, FAULT_VECTOR, FLAGS, GPR, MODE, MODE_CODE64, RIP, RIP_PAGE, SEGMENTS, SEG_STRIDE } from '../../layout.ts';
 import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR } from '../../layout.ts';
+import { UOP_PAGE_OFFSET } from '../../uop.ts';
 import { FEATURES } from '../../system-layout.ts';
 
 // -- EFLAGS (SDM vol.1 3.4.3)
@@ -105,6 +106,11 @@ export function rip(): u64 {
 }
 export function setRip(value: u64): void {
   store<u64>(RIP, value);
+}
+/** Address of the instruction being executed, or about to be. */
+export function currentRip(): u64 {
+  const uop = load<i32>(CURRENT_UOP);
+  return uop == 0 ? load<u64>(RIP) : load<u64>(RIP_PAGE) + load<u16>(uop, UOP_PAGE_OFFSET);
 }
 export function gpr(index: i32): u64 {
   return load<u64>(GPR + (index << 3));

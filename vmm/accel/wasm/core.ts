@@ -1,0 +1,53 @@
+import type { PhysicalMap } from '../../memory/physical-map.ts';
+import { CORE_MEMORY_PAGES, PHYSICAL_PAGES, PHYSICAL_PAGES_COUNT } from '../../cpu/layout.ts';
+import { DIRTY_MAP } from '../../cpu/system-layout.ts';
+import type { InterpreterExports, WasmEngine } from './engine.ts';
+import type { HostImports } from './host-imports.ts';
+
+/** Exports of assembly/ that the host calls (assembly/README.md). 64-bit integers are bigint. */
+export interface SystemExports {
+  initialize(): void;
+  state_loaded(): void;
+  get_eflags(): number;
+  flush_tlb(): void;
+  code_written(ramOffset: number, bytes: number): void;
+  drop_all_code(): void;
+  set_interrupt_line(level: number): void;
+  set_nmi(): void;
+  set_a20(on: number): void;
+  request_exit(reason: number): void;
+  set_time_stamp(value: bigint): void;
+  instructions(): bigint;
+}
+
+/** One vCPU's core memory and its instances of the three modules. */
+export class CpuCore {
+  readonly memory: WebAssembly.Memory;
+  readonly view: DataView;
+  readonly system: SystemExports;
+  readonly run: () => void;
+  readonly #pages: Uint32Array;
+
+  constructor(engine: WasmEngine, physical: PhysicalMap, host: HostImports) {
+    this.memory = new WebAssembly.Memory({ initial: CORE_MEMORY_PAGES, maximum: CORE_MEMORY_PAGES });
+    this.view = new DataView(this.memory.buffer);
+    this.#pages = new Uint32Array(this.memory.buffer, PHYSICAL_PAGES, PHYSICAL_PAGES_COUNT);
+    const memory = { core: this.memory, ram: physical.memory.memory };
+    const guestMemory = new WebAssembly.Instance(engine.guestMemory, { memory });
+    const imports = { env: { memory: this.memory }, 'guest-memory': guestMemory.exports, host };
+    const system = new WebAssembly.Instance(engine.system, imports as unknown as WebAssembly.Imports);
+    this.system = system.exports as unknown as SystemExports;
+    const interpreter = new WebAssembly.Instance(engine.interpreter, { memory, system: system.exports });
+    this.run = (interpreter.exports as unknown as InterpreterExports).run;
+    this.view.setUint32(DIRTY_MAP, physical.memory.dirtyOffset, true);
+    this.system.initialize();
+    this.mapped(physical, 0, physical.table.length);
+  }
+
+  /** Takes over a part of the physical page table. Pages beyond what core memory has room for are reached through the MMIO bus. */
+  mapped(physical: PhysicalMap, firstPage: number, pageCount: number): void {
+    const end = Math.min(firstPage + pageCount, PHYSICAL_PAGES_COUNT, physical.table.length);
+    if (firstPage < end) this.#pages.set(physical.table.subarray(firstPage, end), firstPage);
+    this.system.flush_tlb();
+  }
+}
