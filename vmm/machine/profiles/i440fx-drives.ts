@@ -1,0 +1,68 @@
+import { assert } from '../../base/errors.ts';
+import { SECTOR_BYTES, type DiskBackend } from '../../base/disk-backend.ts';
+import { defaultGeometry } from '../../devices/storage/ata/disk.ts';
+import type { PacketDrive } from '../../devices/storage/ata/packet-drive.ts';
+import { piix3Ide, type IdeDriveOptions, type Piix3Ide } from '../../devices/storage/ide/piix3-ide.ts';
+import type { DiskGeometry } from '../../devices/time/cmos-layout.ts';
+import type { Drive } from '../../protocol/config-drives.ts';
+import type { VmConfig } from '../../protocol/config.ts';
+import type { Board } from '../board.ts';
+import type { MachineHost } from '../host.ts';
+import type { IsaInterrupts } from '../isa-interrupts.ts';
+
+const IDE_SLOTS = 4;
+export const IDE_IRQS = [14, 15] as const;
+const IDE_PORTS = [
+  { command: 0x1f0, control: 0x3f6 },
+  { command: 0x170, control: 0x376 },
+] as const;
+
+export interface IdeDrives {
+  readonly ide: Piix3Ide;
+  /** CD drives by the configuration's drive id. */
+  readonly cdroms: ReadonlyMap<string, PacketDrive>;
+}
+
+/** The PIIX3's IDE function with the configuration's drives behind it. */
+export function installIde(board: Board, config: VmConfig, host: MachineHost, irqs: IsaInterrupts): IdeDrives {
+  const present = config.drives.filter(({ bus }) => bus === 'ide');
+  const drives = Array.from({ length: IDE_SLOTS }, (_, slot) => {
+    const drive = present.find((each) => each.slot === slot);
+    return drive === undefined ? undefined : driveOptions(drive, config, host, () => ide.cdrom(slot));
+  });
+  const ide: Piix3Ide = board.install('ide', piix3Ide, { irqs: [irqs.source(IDE_IRQS[0]), irqs.source(IDE_IRQS[1])], drives });
+  [ide.primary, ide.secondary].forEach(({ command, control }, channel) => {
+    board.ports.map(IDE_PORTS[channel]!.command, 8, command);
+    board.ports.map(IDE_PORTS[channel]!.control, 1, control);
+  });
+  const cdroms = new Map<string, PacketDrive>();
+  for (const { id, slot } of present) {
+    const cdrom = ide.cdrom(slot);
+    if (cdrom !== undefined) cdroms.set(id, cdrom);
+  }
+  return { ide, cdroms };
+}
+
+function driveOptions(drive: Drive, config: VmConfig, host: MachineHost, self: () => PacketDrive | undefined): IdeDriveOptions {
+  const backend = host.disks.get(drive.id);
+  const serial = `ST${config.id.slice(0, 8)}${drive.slot}`;
+  if (drive.media === 'cdrom') {
+    const tray = (open: boolean): void => host.events.tray(drive.id, { open, locked: self()?.unit.state.locked ?? false });
+    return { kind: 'cdrom', cdrom: { medium: backend, serial, tray } };
+  }
+  assert(backend !== undefined, `the disk ${drive.id} was not opened`);
+  return { kind: 'disk', disk: { backend, serial } };
+}
+
+/** Geometries of the two disks of the first channel, for CMOS RAM. */
+export function cmosHardDisks(
+  config: VmConfig,
+  disks: ReadonlyMap<string, DiskBackend>,
+): readonly [DiskGeometry | undefined, DiskGeometry | undefined] {
+  const geometry = (slot: number): DiskGeometry | undefined => {
+    const drive = config.drives.find((each) => each.bus === 'ide' && each.slot === slot && each.media === 'disk');
+    const backend = drive && disks.get(drive.id);
+    return backend && defaultGeometry(Math.floor(backend.size / SECTOR_BYTES));
+  };
+  return [geometry(0), geometry(1)];
+}

@@ -1,0 +1,300 @@
+import type { Vcpu, VcpuOptions } from '../../accel/accelerator.ts';
+import { SharedIrq, type IrqLine } from '../../bus/irq.ts';
+import { PRIORITY_LEGACY } from '../../bus/memory-bus.ts';
+import { cpuModels } from '../../cpu/models/models.ts';
+import { uart16550, type Uart16550 } from '../../devices/char/uart-16550.ts';
+import { FW_CFG_DMA_PORT, FW_CFG_PORT, fwCfg, type FwCfgFile } from '../../devices/chipset/fw-cfg.ts';
+import { i440fx } from '../../devices/chipset/i440fx.ts';
+import {
+  APM_CONTROL_PORT,
+  COPROCESSOR_ERROR_PORT,
+  PORT_92,
+  piix3,
+  RESET_CONTROL_PORT,
+  type Piix3,
+  type ResetRequest,
+} from '../../devices/chipset/piix3.ts';
+import { i8237, type I8237 } from '../../devices/dma/i8237.ts';
+import { i8042 } from '../../devices/input/i8042.ts';
+import { ps2Keyboard, type Ps2Keyboard } from '../../devices/input/ps2-keyboard.ts';
+import { ps2Mouse, type Ps2Mouse } from '../../devices/input/ps2-mouse.ts';
+import { pic8259, type Pic8259 } from '../../devices/irq/pic-8259.ts';
+import { CONFIG_ADDRESS_PORT, CONFIG_DATA_PORT, pciConfigMechanism } from '../../devices/pci/config-mechanism.ts';
+import { PciBus } from '../../devices/pci/pci-bus.ts';
+import type { PacketDrive } from '../../devices/storage/ata/packet-drive.ts';
+import { cmosFor } from '../../devices/time/cmos-layout.ts';
+import { pit8254, type Pit8254 } from '../../devices/time/pit-8254.ts';
+import { rtcMc146818, type Rtc } from '../../devices/time/rtc-mc146818.ts';
+import { createDirectWindow } from '../../devices/video/direct-window.ts';
+import { vga, type VgaAdapter } from '../../devices/video/vga.ts';
+import { TEXT_CELLS_BYTES } from '../../devices/video/video-memory.ts';
+import { PAGE_SHIFT, PCI_HOLE } from '../../memory/physical-map.ts';
+import type { VmConfig } from '../../protocol/config.ts';
+import { bootRom, BOOT_ROM_FILE, MAP_FILE } from '../boot/boot-rom.ts';
+import { directBootFile, recogniseKernel } from '../boot/direct-boot.ts';
+import type { Board } from '../board.ts';
+import { fwCfgContent, type FirmwareBoard } from '../firmware/fw-cfg-content.ts';
+import { mapSystemRom } from '../firmware/system-rom.ts';
+import type { MachineHost } from '../host.ts';
+import { IsaInterrupts } from '../isa-interrupts.ts';
+import { cmosHardDisks, installIde } from './i440fx-drives.ts';
+
+/** What the machine's control loop does for the board. */
+export interface BoardControl {
+  requestReset(request: ResetRequest): void;
+}
+
+/** The parts of the machine that somebody outside talks to. */
+export interface MachineParts {
+  readonly keyboard: Ps2Keyboard;
+  readonly mouse: Ps2Mouse;
+  readonly serial: readonly Uart16550[];
+  readonly display: VgaAdapter | undefined;
+  /** CD drives by id. */
+  readonly cdroms: ReadonlyMap<string, PacketDrive>;
+  readonly rtc: Rtc;
+  readonly pci: PciBus;
+  readonly pic: Pic8259;
+}
+
+export interface I440fxOptions {
+  readonly board: Board;
+  readonly config: VmConfig;
+  readonly host: MachineHost;
+  readonly control: BoardControl;
+  /** The guest's civil time at power-on, seconds since 1970 in the zone its clock keeps. */
+  readonly civilTime: number;
+  readonly random: () => number;
+}
+
+const VIDEO_WINDOW = 0xa_0000;
+const VIDEO_WINDOW_SIZE = 0x2_0000;
+const SERIAL_PORTS = [
+  { port: 0x3f8, irq: 4 },
+  { port: 0x2f8, irq: 3 },
+  { port: 0x3e8, irq: 4 },
+  { port: 0x2e8, irq: 3 },
+] as const;
+const SLOT_HOST_BRIDGE = 0;
+const SLOT_PIIX3 = 1;
+const FUNCTION_ISA = 0;
+const FUNCTION_IDE = 1;
+const SLOT_VGA = 2;
+
+/** Bytes of guest memory that the display adapter of `config` takes beside RAM. */
+export function displayMemory(config: VmConfig, vgaBios: Uint8Array | undefined): { video: number; rom: number } {
+  if (config.display.adapter === 'none') return { video: 0, rom: 0 };
+  return { video: powerOfTwo(config.display.memory << 20) + TEXT_CELLS_BYTES, rom: vgaBios === undefined ? 0 : powerOfTwo(vgaBios.length) };
+}
+
+function powerOfTwo(least: number): number {
+  return 2 ** Math.ceil(Math.log2(least));
+}
+
+/** Builds the PC: 82441FX, 82371SB and what is around them, and its processors. The only place where devices are wired. */
+export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; vcpus: readonly Vcpu[] } {
+  const { board, config, host } = options;
+  const vcpus: Vcpu[] = [];
+  const pins = processorPins(vcpus);
+
+  // 1. Interrupt controllers: loaded first, so that levels that devices drive afterwards are no new edges.
+  const pic = board.install('pic', pic8259, {
+    intr: { set: (level) => vcpus[0]?.interrupt(level) },
+    acknowledged: (irq) => {
+      if (irq === 0) pit.irq0Acknowledged();
+    },
+  });
+  const irqs = new IsaInterrupts({ pic: (irq) => pic.line(irq) });
+
+  // 2. The two bridges and the PCI bus.
+  const bridge = board.install('host bridge', i440fx, { memory: board.space, ram: board.memory.ram });
+  const isa = board.install('isa bridge', piix3, {
+    irqs: Array.from({ length: 16 }, (_, irq) => irqs.source(irq)),
+    reset: (request) => options.control.requestReset(request),
+    a20: pins.a20.source(),
+    ignoreNumericError: { set: (level) => vcpus[0]?.ignoreNumericError?.(level) },
+    apmCommand: () => undefined,
+  });
+  const pci = new PciBus({ ports: board.ports, memory: board.space, pirqs: isa.pirqs });
+  pci.add(SLOT_HOST_BRIDGE, 0, bridge);
+  pci.add(SLOT_PIIX3, FUNCTION_ISA, isa);
+  mapBridgePorts(board, pci, isa);
+
+  // 3. What the ISA bridge contains or is next to.
+  const pit = board.install('pit', pit8254, {
+    irq0: irqs.source(0),
+    irq0Feedback: { wanted: () => !pic.masked(0), requested: () => pic.requested(0) },
+  });
+  const rtc = board.install('rtc', rtcMc146818, { irq8: irqs.source(8), time: options.civilTime, cmos: cmosContents(board, config, host) });
+  const dma = board.install('dma', i8237, {});
+  const { keyboard, mouse } = installInput(board, host, irqs, pins.a20, options.control);
+  const serial = installSerial(board, config, host, irqs);
+  mapSystemPorts(board, pic, pit, rtc, dma);
+
+  // 4. PCI functions.
+  const { ide, cdroms } = installIde(board, config, host, irqs);
+  pci.add(SLOT_PIIX3, FUNCTION_IDE, ide);
+  const display = config.display.adapter === 'none' ? undefined : installVga(board, config, host);
+  if (display !== undefined) pci.add(SLOT_VGA, 0, display);
+
+  // 5. Firmware and processors.
+  mapSystemRom(board.memory, board.space, host.bios);
+  installFwCfg(board, config, host, serial.length);
+  for (let index = 0; index < config.cpu.count; index++) {
+    const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, pic, isa));
+    vcpus.push(vcpu);
+    vcpu.a20(pins.a20Level());
+  }
+  return { parts: { keyboard, mouse, serial, display, cdroms, rtc, pci, pic }, vcpus };
+}
+
+/** Wires to the processors that several devices share. */
+function processorPins(vcpus: readonly Vcpu[]): { a20: SharedIrq; a20Level: () => boolean } {
+  let level = false;
+  const a20 = new SharedIrq({
+    set: (enabled) => {
+      level = enabled;
+      for (const vcpu of vcpus) vcpu.a20(enabled);
+    },
+  });
+  return { a20, a20Level: () => level };
+}
+
+function vcpuOptions(index: number, { board, config, host, random }: I440fxOptions, pic: Pic8259, isa: Piix3): VcpuOptions {
+  return {
+    index,
+    count: config.cpu.count,
+    model: config.cpu.model,
+    physical: board.physical,
+    ports: board.ports,
+    mmio: board.space,
+    acknowledgeInterrupt: () => pic.acknowledge(),
+    now: () => board.scheduler.now(),
+    random,
+    doorbell: host.doorbell,
+    coprocessorError: (pending) => isa.coprocessorError.set(pending),
+    log: host.log(`cpu${index}`),
+  };
+}
+
+function mapBridgePorts(board: Board, pci: PciBus, isa: Piix3): void {
+  const mechanism = board.install('pci config', pciConfigMechanism, { bus: pci });
+  const { ports } = board;
+  ports.map(CONFIG_ADDRESS_PORT, 4, mechanism.addressPort);
+  ports.map(CONFIG_DATA_PORT, 4, mechanism.dataPort);
+  ports.map(RESET_CONTROL_PORT, 1, isa.resetControl, 1); // within CF8h, which takes double words only
+  ports.map(PORT_92, 1, isa.port92);
+  ports.map(APM_CONTROL_PORT, 2, isa.apm);
+  ports.map(COPROCESSOR_ERROR_PORT, 2, isa.coprocessor);
+}
+
+function mapSystemPorts({ ports }: Board, pic: Pic8259, pit: Pit8254, rtc: Rtc, dma: I8237): void {
+  ports.map(0x00, 16, dma.primary);
+  ports.map(0x20, 2, pic.master);
+  ports.map(0x40, 4, pit.counters);
+  ports.map(0x61, 1, pit.systemControl);
+  ports.map(0x70, 2, rtc.registers);
+  ports.map(0x80, 16, dma.pages);
+  ports.map(0xa0, 2, pic.slave);
+  ports.map(0xc0, 32, dma.secondary);
+  ports.map(0x4d0, 2, pic.elcr);
+}
+
+function installInput(
+  board: Board,
+  host: MachineHost,
+  irqs: IsaInterrupts,
+  a20: SharedIrq,
+  control: BoardControl,
+): { keyboard: Ps2Keyboard; mouse: Ps2Mouse } {
+  const leds = (lamps: number): void => host.events.leds({ scroll: (lamps & 1) !== 0, num: (lamps & 2) !== 0, caps: (lamps & 4) !== 0 });
+  const keyboard = board.install('keyboard', ps2Keyboard, { leds });
+  const mouse = board.install('mouse', ps2Mouse, {});
+  const gate: IrqLine = a20.source();
+  gate.set(true); // the controller's output port after power-on
+  const controller = board.install('i8042', i8042, {
+    irq1: irqs.source(1),
+    irq12: irqs.source(12),
+    keyboard,
+    mouse,
+    a20: (enabled) => gate.set(enabled),
+    resetProcessor: () => control.requestReset('init'),
+  });
+  board.ports.map(0x60, 1, controller.data);
+  board.ports.map(0x64, 1, controller.command);
+  return { keyboard, mouse };
+}
+
+function installSerial(board: Board, config: VmConfig, host: MachineHost, irqs: IsaInterrupts): Uart16550[] {
+  return config.serial.map((_, index) => {
+    const { port, irq } = SERIAL_PORTS[index]!;
+    const peer = host.serial[index];
+    const uart = board.install(`com${index + 1}`, uart16550, { irq: irqs.source(irq), ...(peer === undefined ? {} : { peer }) });
+    board.ports.map(port, 8, uart.registers);
+    return uart;
+  });
+}
+
+function installVga(board: Board, config: VmConfig, host: MachineHost): VgaAdapter {
+  const sizes = displayMemory(config, host.vgaBios);
+  const block = board.memory.allocate('video memory', sizes.video);
+  let rom;
+  if (host.vgaBios !== undefined) {
+    rom = board.memory.allocate('video ROM', sizes.rom);
+    rom.bytes.set(host.vgaBios);
+  }
+  const firstPage = block.offset >>> PAGE_SHIFT;
+  const adapter = board.install('vga', vga, {
+    block,
+    dirty: board.memory.dirty.subarray(firstPage, firstPage + (block.length >>> PAGE_SHIFT)),
+    direct: createDirectWindow(board.space, VIDEO_WINDOW, block),
+    ...(rom === undefined ? {} : { rom }),
+  });
+  board.space.map(VIDEO_WINDOW, VIDEO_WINDOW_SIZE, adapter.window, PRIORITY_LEGACY);
+  board.ports.map(0x3b0, 12, adapter.monochromePorts);
+  board.ports.map(0x3c0, 32, adapter.ports);
+  board.ports.map(0x1ce, 4, adapter.dispiPorts);
+  return adapter;
+}
+
+function cmosContents(board: Board, config: VmConfig, host: MachineHost): Uint8Array {
+  const ram = board.memory.ram.length;
+  return cmosFor({
+    lowMemory: Math.min(ram, PCI_HOLE),
+    highMemory: Math.max(0, ram - PCI_HOLE),
+    processors: config.cpu.count,
+    floppies: ['none', 'none'],
+    bootOrder: Array.from(config.boot.order).slice(0, 3) as ('a' | 'c' | 'd' | 'n')[],
+    hardDisks: cmosHardDisks(config, host.disks),
+  });
+}
+
+function installFwCfg(board: Board, config: VmConfig, host: MachineHost, serialPorts: number): void {
+  const ramSize = board.memory.ram.length;
+  const model = cpuModels.find(({ name }) => name === config.cpu.model);
+  const described: FirmwareBoard = {
+    ramSize,
+    lowRam: Math.min(ramSize, PCI_HOLE),
+    cpus: config.cpu.count,
+    cpuName: model?.brand ?? config.cpu.model,
+    hpet: false,
+    serial: SERIAL_PORTS.slice(0, serialPorts),
+    parallel: false,
+    floppy: false,
+  };
+  const { items, files } = fwCfgContent(config, described);
+  const boot = host.boot && directBootFiles(board, host, host.boot.kernel.name, ramSize);
+  const device = board.install('fw_cfg', fwCfg, { items, files: [...files, ...(boot?.files ?? [])] });
+  boot?.finish(device.keyOf(MAP_FILE));
+  board.ports.map(FW_CFG_PORT, 2, device.ports);
+  board.ports.map(FW_CFG_DMA_PORT, 8, device.dma);
+}
+
+/** The boot ROM holds the key of the map file, which is known only when all files are: it is filled in by `finish`. */
+function directBootFiles(board: Board, host: MachineHost, name: string, ramSize: number): { files: FwCfgFile[]; finish(mapKey: number): void } {
+  const rom = bootRom(0);
+  const kernel = recogniseKernel(host.boot!, ramSize);
+  const failed = (message: string): void => host.events.notice('error', message);
+  const map = directBootFile({ kernel, name, dma: board.dma, log: host.log('boot'), failed });
+  return { files: [{ name: BOOT_ROM_FILE, data: rom }, map], finish: (mapKey) => rom.set(bootRom(mapKey)) };
+}
