@@ -42,7 +42,16 @@ export function effectsOf(text: Text, size: Size, operands: readonly BoundOperan
 }
 
 class EffectsMachine implements Machine {
-  readonly effects: Writable = { memory: false, stack: false, jumps: false, ends: false, leaves: false, calls: false, readsFlags: false, writesFlags: false };
+  readonly effects: Writable = {
+    memory: false,
+    stack: false,
+    jumps: false,
+    ends: false,
+    leaves: false,
+    calls: false,
+    readsFlags: false,
+    writesFlags: false,
+  };
   readonly rep = 'none';
   readonly addressSize = 64;
   readonly nextRip: Int = int;

@@ -206,4 +206,3 @@ export class FlagsEmitter {
 function fromSign(subtracted: Bit, body: FunctionBody): Int {
   return body.let('i64', sub(fromBit(subtracted), 1n) as never);
 }
-

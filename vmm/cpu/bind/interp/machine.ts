@@ -14,6 +14,7 @@ import { add, and, eq, fromBit, greaterU, isZeroValue, ne, not, op, or, select, 
 import type { Bit, F32, F64, Int, Value, Vector } from '../../isa/value.ts';
 import * as L from '../../layout.ts';
 import * as U from '../../uop.ts';
+import { FAULTS } from '../faults.ts';
 import type { HandlerContext } from './context.ts';
 import { isCheap } from './context.ts';
 import { FlagsEmitter } from './flags.ts';
@@ -24,24 +25,6 @@ const RCX = 1;
 const RSP = 4;
 const RSI = 6;
 const RDI = 7;
-
-export const FAULTS: Readonly<Record<FaultName, readonly [vector: number, hasCode: boolean]>> = {
-  DE: [0, false],
-  DB: [1, false],
-  BP: [3, false],
-  OF: [4, false],
-  BR: [5, false],
-  UD: [6, false],
-  NM: [7, false],
-  TS: [10, true],
-  NP: [11, true],
-  SS: [12, true],
-  GP: [13, true],
-  PF: [14, true],
-  MF: [16, false],
-  AC: [17, true],
-  XM: [19, false],
-};
 
 /** Turns of a REP instruction between two looks at the events. */
 const REPEAT_TURNS = 1024;
@@ -119,7 +102,9 @@ export class InterpreterMachine implements Machine {
       case 'imm':
         if (operand.constant !== undefined) return operand.constant;
         if (operand.second) return fromBit(this.#field(U.UOP_DISPLACEMENT, 'i32.load'));
-        return operand.size === 64 ? this.#immediate() : fromBit(this.body.load('i32.load', this.#context.uop.get(), U.UOP_IMMEDIATE, 0, operand.size));
+        return operand.size === 64
+          ? this.#immediate()
+          : fromBit(this.body.load('i32.load', this.#context.uop.get(), U.UOP_IMMEDIATE, 0, operand.size));
       case 'relative':
         return add(this.body.load('i64.load', 0, L.RIP_PAGE) as Int, this.#immediate());
       case 'far':
@@ -562,4 +547,3 @@ export class InterpreterMachine implements Machine {
     );
   }
 }
-

@@ -7,18 +7,7 @@ import type { Addressing } from '../../isa/handlers.ts';
 import type { Size } from '../../isa/machine.ts';
 import { add, and, eq, fromBit, greaterS, low32, shl, shrU, toBit } from '../../isa/value.ts';
 import type { Bit, Int, Vector } from '../../isa/value.ts';
-import {
-  LINEAR_MASK,
-  SCRATCH,
-  SEGMENTS,
-  SEG_REACH,
-  TLB_ADDEND,
-  TLB_ENTRIES,
-  TLB_ENTRY,
-  TLB_PTR,
-  TLB_READ,
-  TLB_WRITE,
-} from '../../layout.ts';
+import { LINEAR_MASK, SCRATCH, SEGMENTS, SEG_REACH, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY, TLB_PTR, TLB_READ, TLB_WRITE } from '../../layout.ts';
 import { CORE, RAM, isCheap } from './context.ts';
 
 const PAGE_MASK = ~0xfffn & 0xffff_ffff_ffff_ffffn;

@@ -163,7 +163,13 @@ class InterpreterWriter {
     targets[HANDLER_RELOOKUP] = targets[HANDLER_TRACE_END]!;
     for (const handler of hot) targets[handler.number] = new Label();
 
-    const order = [cold, targets[HANDLER_INVALID]!, targets[HANDLER_TOO_LONG]!, targets[HANDLER_TRACE_END]!, ...hot.map((handler) => targets[handler.number]!)];
+    const order = [
+      cold,
+      targets[HANDLER_INVALID]!,
+      targets[HANDLER_TOO_LONG]!,
+      targets[HANDLER_TRACE_END]!,
+      ...hot.map((handler) => targets[handler.number]!),
+    ];
     for (const label of order) body.open(label);
     body.brTable(body.load('i32.load16_u', uop.get(), U.UOP_HANDLER), targets, cold);
 
@@ -248,7 +254,9 @@ class InterpreterWriter {
         body.brIf(slow, isZeroValue(first) as BitNode, false);
         const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)) as never);
         const limit = fromBit(body.load('i32.load', 0, cs + L.SEG_LIMIT));
-        body.if(isZeroValue(and(mode, L.MODE_CODE64)) as BitNode, () => body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit) as BitNode, false));
+        body.if(isZeroValue(and(mode, L.MODE_CODE64)) as BitNode, () =>
+          body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit) as BitNode, false),
+        );
         body.store('i64.store', 0, page, L.RIP_PAGE);
         body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
         body.set(uop, first);
