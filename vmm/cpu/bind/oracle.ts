@@ -17,7 +17,6 @@ import * as U from '../uop.ts';
 import { FAULTS } from './faults.ts';
 
 const RCX = 1;
-const RSP = 4;
 const RSI = 6;
 const RDI = 7;
 const PF = 4;
@@ -52,7 +51,7 @@ export class Oracle {
     for (let left = budget; ; left--) {
       // With one instruction left the decoder gives that one and no more.
       core.setInt32(L.LEFT, Math.min(left, 1), true);
-      const uop = this.#helpers['next_trace']!() as number;
+      const uop = this.#helpers[left === budget ? 'first_trace' : 'next_trace']!() as number;
       core.setInt32(L.LEFT, left, true);
       if (uop === 0) return;
       core.setInt32(L.CURRENT_UOP, uop, true);

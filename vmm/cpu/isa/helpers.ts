@@ -47,6 +47,8 @@ export const coreHelpers = {
   set_eflags: { params: [i32], flags: true },
   /** (vector, error code or -1) Sets FAULT_VECTOR and FAULT_ERROR. */
   raise: { params: [i32, i32], faults: true },
+  /** next_trace at the start of run(). */
+  first_trace: { params: [], result: i32 },
   /** The micro-op to continue with at RIP, 0 when run() must return: delivers a pending fault, takes events, decodes. */
   next_trace: { params: [], result: i32 },
 } as const satisfies Record<string, Helper>;

@@ -40,8 +40,17 @@ const VECTOR_GP: i32 = 13;
 const GO_ON: i32 = 0;
 const LEAVE: i32 = 2;
 
+/** next_trace at the start of a slice: whether the processor is halted, or something is due, is looked at in any case. */
+export function first_trace(): i32 {
+  return findNext(true);
+}
+
 /** The micro-op to execute at RIP, 0 if run() must return. A fault that is pending is delivered first, then events, then a spent budget. */
 export function next_trace(): i32 {
+  return findNext(false);
+}
+
+function findNext(ask: bool): i32 {
   const page = load<i64>(RIP_PAGE);
   for (;;) {
     if (load<i32>(FAULT_VECTOR) >= 0) {
@@ -54,7 +63,8 @@ export function next_trace(): i32 {
     }
     store<i32>(CURRENT_UOP, 0);
     let single = load<i32>(LEFT) < MAX_TRACE;
-    if (load<i32>(EVENTS) != 0) {
+    if (ask || load<i32>(EVENTS) != 0) {
+      ask = false;
       store<i32>(LINK_FROM, 0);
       const answer = handle_events();
       if (answer == LEAVE) return 0;

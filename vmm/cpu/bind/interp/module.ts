@@ -115,17 +115,22 @@ class InterpreterWriter {
   #run(body: FunctionBody, hot: readonly Handler[], coldType: number): void {
     const uop = body.local('i32');
     const left = body.local('i32');
-    const labels = { exit: new Label(), lookup: new Label(), leave: new Label(), dispatch: new Label() };
-    body.set(left, body.load('i32.load', 0, L.LEFT));
+    const labels = { exit: new Label(), again: new Label(), lookup: new Label(), leave: new Label(), dispatch: new Label() };
     body.open(labels.exit);
-    body.begin(LOOP, labels.lookup, () => {
-      this.#lookup(body, uop, left, labels.exit);
+    body.call(this.#function('first_trace'), []);
+    body.set(uop, body.pop('i32'));
+    body.brIf(labels.exit, isZeroValue(uop.get()) as BitNode);
+    body.set(left, body.load('i32.load', 0, L.LEFT));
+    body.begin(LOOP, labels.again, () => {
+      body.open(labels.lookup);
       body.open(labels.leave);
       body.begin(LOOP, labels.dispatch, () => this.#dispatch(body, uop, left, hot, coldType, labels));
       body.end(labels.leave);
       // The instruction is over: it and those before it in the trace are counted.
       body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)) as BitNode);
-      body.br(labels.lookup);
+      body.end(labels.lookup);
+      this.#lookup(body, uop, left, labels.exit);
+      body.br(labels.again);
     });
     body.end(labels.exit);
   }
