@@ -33,6 +33,7 @@ export function electronHost(window: Window, bridge: StrateBridge): Host {
   return {
     kind: 'electron',
     filesStayInPlace: true,
+    desktop: bridge,
     openLibrary: async () => connect(messagePortTransport(await openPort({ connect: 'library' })), 'library'),
     openMachine: async (id) => connect(messagePortTransport(await openPort({ connect: 'machine', vm: id })), 'machine'),
     offer(file) {

@@ -1,3 +1,4 @@
+import type { MenuSection } from '../../main/bridge.ts';
 import type { Client } from '../../vmm/protocol/client.ts';
 
 export type LibraryClient = Client<'library'>;
@@ -12,6 +13,12 @@ export interface Offer {
   readonly progress: (done: number) => void;
 }
 
+export interface Desktop {
+  publishMenu(menu: readonly MenuSection[]): void;
+  onCommand(listener: (id: string) => void): void;
+  onOpenFiles(listener: (paths: readonly string[]) => void): void;
+}
+
 /** How the page reaches the world outside. The browser's way, Electron's way and the fake of the component tests each implement it once. */
 export interface Host {
   readonly kind: 'browser' | 'electron' | 'fake';
@@ -21,6 +28,8 @@ export interface Host {
   offer(file: File, offer: Offer): Promise<Source>;
   /** Where the server runs on this computer, files can be used where they lie. */
   readonly filesStayInPlace: boolean;
+  /** The desktop around the page: its application menu, and files that are opened from outside. */
+  readonly desktop?: Desktop;
   /** Shows a VM's folder in the desktop's file manager, where there is one. */
   revealFolder?(vm: string): void;
 }

@@ -94,6 +94,12 @@ export function createDraft(id: string, copyByDefault: boolean) {
       }
     },
 
+    /** A file by its path on the host, as the desktop opens it. */
+    async takePath(path: string, library: LibraryClient): Promise<void> {
+      store.setState({ fileName: path.replace(/^.*[/\\]/, '') });
+      await this.detect({ path }, library);
+    },
+
     async detect(source: Source, library: LibraryClient): Promise<void> {
       store.setState({ phase: 'detecting', progress: undefined, source });
       try {

@@ -12,6 +12,7 @@ import { SettingsPage } from '../settings/settings-page.dom.tsx';
 import { useApp, useLayout, useLibrary } from '../state/context.dom.tsx';
 import type { Tab } from '../state/layout-store.ts';
 import { ConfirmDialog } from '../ui/feedback.dom.tsx';
+import { useDesktop } from './use-desktop.dom.ts';
 import { DropLayer } from './drop-layer.dom.tsx';
 import { Notices } from './notices.dom.tsx';
 import { Sidebar } from './sidebar.dom.tsx';
@@ -26,6 +27,7 @@ export function Shell() {
   const t = useText();
   useTheme();
   useShortcuts();
+  useDesktop();
   const sidebar = useLayout((s) => s.sidebar);
   const tabs = useLayout((s) => s.tabs);
   const active = useLayout((s) => s.active);

@@ -82,6 +82,20 @@ export class App {
     return this.#client;
   }
 
+  /** The connection, now or as soon as there is one. */
+  whenConnected(): Promise<LibraryClient> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (this.#client !== undefined && this.library.getState().link === 'open') {
+          stop();
+          resolve(this.#client);
+        }
+      };
+      const stop = this.library.subscribe(check);
+      check();
+    });
+  }
+
   async start(): Promise<void> {
     try {
       const client = await this.host.openLibrary();

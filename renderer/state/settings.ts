@@ -33,7 +33,8 @@ export const defaultSettings: Settings = settingsSchema.parse({});
 
 /** Tolerant: a value of a later or damaged version falls back to its default, the others stay. */
 export function parseSettings(ui: unknown): Settings {
-  return settingsSchema.parse(typeof ui === 'object' && ui !== null ? ui : {});
+  const parsed = settingsSchema.safeParse(ui);
+  return parsed.success ? parsed.data : defaultSettings;
 }
 
 export const createSettingsStore = () => createStore<Settings>(() => defaultSettings);

@@ -1,0 +1,37 @@
+/** What main itself says; everything else is the page's. Same languages as renderer/i18n. */
+export interface Texts {
+  readonly showStrate: string;
+  readonly quit: string;
+  readonly oneRunning: (name: string) => string;
+  readonly manyRunning: (count: number) => string;
+  readonly keepRunning: string;
+  readonly powerOffAndQuit: string;
+  readonly cancel: string;
+  readonly libraryGone: (code: number) => string;
+}
+
+const en: Texts = {
+  showStrate: 'Show Strate',
+  quit: 'Quit…',
+  oneRunning: (name) => `${name} is running.`,
+  manyRunning: (count) => `${count} machines are running.`,
+  keepRunning: 'Keep running in the background',
+  powerOffAndQuit: 'Power off and quit',
+  cancel: 'Cancel',
+  libraryGone: (code) =>
+    `The library process ended again and again (status ${code}). Running machines go on. Restart Strate to reach them; the log is in the library folder.`,
+};
+
+const fr: Texts = {
+  showStrate: 'Montrer Strate',
+  quit: 'Quitter…',
+  oneRunning: (name) => `${name} est en marche.`,
+  manyRunning: (count) => `${count} machines sont en marche.`,
+  keepRunning: 'Laisser tourner en arrière-plan',
+  powerOffAndQuit: 'Couper et quitter',
+  cancel: 'Annuler',
+  libraryGone: (code) =>
+    `Le processus de la bibliothèque s’est arrêté à plusieurs reprises (état ${code}). Les machines en marche continuent. Redémarrez Strate pour les retrouver ; le journal est dans le dossier de la bibliothèque.`,
+};
+
+export const textsFor = (locale: string): Texts => (locale.toLowerCase().startsWith('fr') ? fr : en);
