@@ -101,7 +101,9 @@ export const pic8259 = defineDevice<Pic8259State, Pic8259Options, Pic8259>({
       },
       acknowledge() {
         const request = master.requesting;
+        options.intr.set(false); // INT falls during INTA: a further request is a new edge where it leads
         const input = master.acknowledge();
+        options.intr.set(intr);
         if (request === CASCADE && (state.master.icw3 & CASCADE_BIT) !== 0 && !state.master.single) return acknowledgeSlave();
         if (request !== undefined) options.acknowledged?.(request);
         return state.master.vectorBase | input;

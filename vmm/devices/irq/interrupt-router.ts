@@ -1,0 +1,126 @@
+import type { Device, DeviceContext } from '../../bus/device.ts';
+import { SharedIrq, type IrqLine } from '../../bus/irq.ts';
+import { ApicBus } from './apic-bus.ts';
+import { IO_APIC_PINS, ioApic, type IoApic } from './io-apic.ts';
+import { localApic, type LocalApic, type LocalApicOptions, type ProcessorSignals } from './local-apic.ts';
+import { pic8259, type Pic8259 } from './pic-8259.ts';
+
+const ISA_IRQS = 16;
+const CASCADE = 2;
+const TIMER_IRQ = 0;
+/** ISA IRQ 0 enters the I/O APIC at input 2: the MADT's interrupt source override says so. Input 0 is the 8259s' INT (ExtINT). */
+const TIMER_PIN = 2;
+const EXTINT_PIN = 0;
+
+/** The processor as the interrupt controllers see it: INTR, and what only an APIC can do to it. */
+export interface InterruptTarget extends ProcessorSignals {
+  /** Level of INTR. */
+  interrupt(pending: boolean): void;
+}
+
+export interface InterruptOptions {
+  /** One per processor; the first is the bootstrap processor. */
+  readonly processors: readonly InterruptTarget[];
+  /** Without APICs the 8259s drive the one processor's INTR themselves, as on a board before the Pentium. */
+  readonly apic: boolean;
+  /** See LocalApicOptions. */
+  readonly relocated?: (processor: number, base: number, enabled: boolean) => void;
+  readonly timeOfTsc?: LocalApicOptions['timeOfTsc'];
+  /** IRQ `irq` was acknowledged at the 8259s. */
+  readonly acknowledged?: (irq: number) => void;
+}
+
+/** All interrupt controllers of a board, wired as on an i440FX board with a PIIX3 and an 82093AA. */
+export interface Interrupts {
+  readonly pic: Pic8259;
+  readonly apicBus: ApicBus;
+  /** Empty and undefined on a board without APICs. */
+  readonly localApics: readonly LocalApic[];
+  readonly ioApic: IoApic | undefined;
+  /** The devices among these with the names they are saved under. */
+  readonly devices: readonly (readonly [name: string, device: Device])[];
+  /** A new source on ISA interrupt `irq` (0-15 but 2): it reaches the 8259s and the I/O APIC. Several sources on one wire are or-ed. */
+  readonly isaLine: (irq: number) => IrqLine;
+  /** A new source on I/O APIC input 16-23, which the 8259s do not have. */
+  readonly gsiLine: (gsi: number) => IrqLine;
+  /** NMI as the board raises it (LINT1). */
+  readonly nmi: IrqLine;
+  readonly pending: (processor?: number) => boolean;
+  /** The processor takes INTR. Returns the vector. */
+  readonly acknowledge: (processor?: number) => number;
+}
+
+/** Makes the interrupt controllers and the wires between them. */
+export function createInterrupts(context: DeviceContext, options: InterruptOptions): Interrupts {
+  const bootstrap = options.processors[0]!;
+  const apicBus = new ApicBus();
+  const board = options.apic ? ioApic.create(context, { bus: apicBus, id: 0 }) : undefined;
+  const localApics: LocalApic[] = [];
+  const extInt = board?.pin(EXTINT_PIN);
+
+  const pic = pic8259.create(context, {
+    intr: {
+      set: (level) => {
+        if (board === undefined) bootstrap.interrupt(level);
+        else {
+          for (const each of localApics) each.lint0.set(level);
+          extInt?.set(level);
+        }
+      },
+    },
+    ...(options.acknowledged && { acknowledged: options.acknowledged }),
+  });
+
+  if (options.apic) {
+    for (const [id, processor] of options.processors.entries()) {
+      localApics.push(
+        localApic.create(context, {
+          id,
+          bus: apicBus,
+          intr: { set: (level) => processor.interrupt(level) },
+          signals: processor,
+          acknowledgeExternal: () => pic.acknowledge(),
+          relocated: (base, enabled) => options.relocated?.(id, base, enabled),
+          ...(options.timeOfTsc && { timeOfTsc: options.timeOfTsc }),
+        }),
+      );
+    }
+  }
+
+  const isaWires = Array.from({ length: ISA_IRQS }, (_, irq) => {
+    const toPic = irq === CASCADE ? undefined : pic.line(irq);
+    const toBoard = irq === CASCADE ? undefined : board?.pin(irq === TIMER_IRQ ? TIMER_PIN : irq);
+    return new SharedIrq({
+      set: (level) => {
+        toPic?.set(level);
+        toBoard?.set(level);
+      },
+    });
+  });
+  const boardWires = Array.from({ length: IO_APIC_PINS - ISA_IRQS }, (_, index) => {
+    const pin = board?.pin(ISA_IRQS + index);
+    return new SharedIrq({ set: (level) => pin?.set(level) });
+  });
+
+  return {
+    pic,
+    apicBus,
+    localApics,
+    ioApic: board,
+    devices: [
+      ['pic', pic],
+      ...(board === undefined ? [] : ([['ioapic', board]] as const)),
+      ...localApics.map((each, index) => [`lapic${index}`, each] as const),
+    ],
+    isaLine: (irq) => isaWires[irq]!.source(),
+    gsiLine: (gsi) => boardWires[gsi - ISA_IRQS]!.source(),
+    nmi: {
+      set: (level) => {
+        if (board !== undefined) for (const each of localApics) each.lint1.set(level);
+        else if (level) bootstrap.nmi();
+      },
+    },
+    pending: (processor = 0) => localApics[processor]?.pending ?? pic.pending,
+    acknowledge: (processor = 0) => localApics[processor]?.acknowledge() ?? pic.acknowledge(),
+  };
+}
