@@ -2,7 +2,7 @@
 import type { Encoding } from './encoding.ts';
 import type { Machine, Size, Text } from './machine.ts';
 import type { Int } from './value.ts';
-import { add, and, bitOf, eq, fromBit, not, or, select, signOf, sub, truncate, xor } from './value.ts';
+import { add, and, bitOf, eq, fromBit, not, or, select, signOf, sub, toBit, truncate, xor } from './value.ts';
 
 /** AF of a + b or a - b = r: the carry into bit 4. */
 const auxiliary = (a: Int, b: Int, r: Int) => bitOf(xor(xor(a, b), r), 4);
@@ -134,6 +134,7 @@ const cmpxchgPair: Text = (m, size, memory) => {
   const segment = m.segmentOf(memory);
   const offset = m.effectiveAddress(memory);
   const bytes = half / 4;
+  if (half === 64) m.if(toBit(and(offset, 15n)), () => m.raise('GP')); // CMPXCHG16B (vol.2)
   m.call('prepare_write', m.callInt('linear', segment, offset, bytes, 1), bytes, segment);
   const low = m.load(segment, offset, half);
   const high = m.load(segment, m.let(add(offset, BigInt(half / 8))), half);
@@ -216,7 +217,7 @@ export const arithmeticEncodings: readonly Encoding[] = [
   { opcode: '0F C1', operands: 'Ev Gv', text: xadd, lock: true, feature: 'i486' },
   { opcode: '0F B0', operands: 'Eb Gb', text: cmpxchg, lock: true, feature: 'i486' },
   { opcode: '0F B1', operands: 'Ev Gv', text: cmpxchg, lock: true, feature: 'i486' },
-  { opcode: '0F C7 /1', operands: 'M', text: cmpxchgPair, name: 'cmpxchg8b', lock: true, feature: 'cx8' },
+  { opcode: '0F C7 /1', operands: 'M', text: cmpxchgPair, name: 'cmpxchg8b', size: 'v', lock: true, feature: 'cx8' },
   { opcode: '66 0F 38 F6', operands: 'Gy Ey', text: addChain('cf'), name: 'adcx', feature: 'adx' },
   { opcode: 'F3 0F 38 F6', operands: 'Gy Ey', text: addChain('of'), name: 'adox', feature: 'adx' },
 ];

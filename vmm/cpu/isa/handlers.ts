@@ -121,6 +121,7 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
         return number;
       };
       const memory = side === 'memory' || strings || specs.some((spec) => spec.immediate === 'offset');
+      const varies = { size: sized, addressing: addressed || ((encoding.hot ?? false) && usesAddress), repeat: encoding.rep ?? false };
       forms.push({
         encoding,
         specs,
@@ -128,9 +129,12 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
         sizeClass,
         ends: prepared.some((p) => p.effects.ends),
         addressed: addressed || memory,
-        handler: (size, addressing, repeat) =>
-          usable(encoding, sizeClass, size, addressing) ? handlerFor(size, addressing, repeat) : HANDLER_INVALID,
-        varies: { size: sized, addressing: addressed || ((encoding.hot ?? false) && usesAddress), repeat: encoding.rep ?? false },
+        handler: (size, addressing, repeat) => {
+          // A form that does not vary with addressing is asked for under index 0 in every mode.
+          const mode = varies.addressing ? addressing : undefined;
+          return usable(encoding, sizeClass, size, mode) ? handlerFor(size, addressing, repeat) : HANDLER_INVALID;
+        },
+        varies,
       });
     }
   }
@@ -144,7 +148,8 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
 }
 
 /** Combinations no mode can reach need no handler. */
-function usable(encoding: Encoding, sizeClass: SizeClass, size: number, addressing: number): boolean {
+function usable(encoding: Encoding, sizeClass: SizeClass, size: number, addressing: number | undefined): boolean {
+  if (addressing === undefined) return !(size === 2 && sizeClass !== 'fixed' && encoding.mode === 'i64') && !(sizeClass === 'y' && size === 0);
   if (sizeClass === 'fixed') return encoding.mode !== 'i64' || addressing !== ADDRESSING_FLAT64;
   if (size === 2 && (encoding.mode === 'i64' || addressing === ADDRESSING_FLAT32 || addressing === ADDRESSING_16)) return false;
   if (sizeClass === 'f64' && addressing === ADDRESSING_FLAT64 && size !== 2) return false;

@@ -7,6 +7,7 @@ import {
   and,
   eq,
   fromBit,
+  greaterU,
   isZeroValue,
   lane,
   low32,
@@ -290,7 +291,8 @@ const byteShift =
   (left: boolean): Text =>
   (m, _size, to, imm) => {
     beginSse(m);
-    const bytes = m.let(toBit(m.read(imm)));
+    const count = m.read(imm);
+    const bytes = m.let(toBit(select(greaterU(count, 15n), 16n, count)));
     const value = m.readVector(to);
     // swizzle gives 0 for an index of 16 or more; adding saturated keeps it there
     const identity = vector(0x0f0e0d0c0b0a09080706050403020100n);

@@ -14,7 +14,8 @@ function advance(m: Machine, register: number, size: Size): void {
   m.setRegister(register, m.addressSize, truncate(add(m.getRegister(register, m.addressSize), step), m.addressSize));
 }
 
-function repeated(m: Machine, body: () => void, until?: () => Bit): void {
+/** The body once, or as often as a REP prefix says. */
+export function repeated(m: Machine, body: () => void, until?: () => Bit): void {
   if (m.rep === 'none') body();
   else if (until) m.repeat(body, until);
   else m.repeat(body);

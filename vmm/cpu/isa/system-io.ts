@@ -2,6 +2,7 @@
 import { SEG_ES } from '../layout.ts';
 import type { Encoding } from './encoding.ts';
 import type { Machine, Size, Text } from './machine.ts';
+import { repeated } from './strings.ts';
 import { add, select, toBit, truncate } from './value.ts';
 
 const RAX = 0;
@@ -35,7 +36,7 @@ function advance(m: Machine, register: number, bits: Size): void {
 
 const ins: Text = (m, size) => {
   const bits = width(size);
-  m.repeat(() => {
+  repeated(m, () => {
     const port = m.let(toBit(m.getRegister(RDX, 16)));
     const to = m.let(m.getRegister(RDI, m.addressSize));
     // A port is read only when its value can be stored: permission of both first.
@@ -48,7 +49,7 @@ const ins: Text = (m, size) => {
 
 const outs: Text = (m, size) => {
   const bits = width(size);
-  m.repeat(() => {
+  repeated(m, () => {
     const port = m.let(toBit(m.getRegister(RDX, 16)));
     m.call('port_check', port, bits / 8);
     m.call('port_out', port, bits / 8, m.load(m.dataSegment(), m.getRegister(RSI, m.addressSize), bits));

@@ -40,7 +40,7 @@ const onRegister =
   (helper: string, ...args: number[]): Text =>
   (m, _size, st) => {
     check(m);
-    m.call(helper, m.stackIndex(st!), ...args);
+    m.call(helper, m.stackIndex(st), ...args);
   };
 
 /** ST(0) with an integer or IEEE operand from memory; `read` gives the value as the helper takes it. */
@@ -48,8 +48,8 @@ const withMemory =
   (run: (m: Machine, memory: Operand) => void): Text =>
   (m, _size, memory) => {
     check(m);
-    run(m, memory!);
-    noteOperand(m, memory!);
+    run(m, memory);
+    noteOperand(m, memory);
   };
 
 const arithmetic = (op: number) => ({
@@ -59,13 +59,13 @@ const arithmetic = (op: number) => ({
   /** ST(0) = ST(0) op ST(i) */
   toTop: ((m, _size, st) => {
     check(m);
-    m.call('fpu_arithmetic', op, 0, m.stackIndex(st!), 0);
+    m.call('fpu_arithmetic', op, 0, m.stackIndex(st), 0);
   }) as Text,
   /** ST(i) = ST(i) op ST(0) */
   toRegister: (pops: number): Text => {
     return (m, _size, st) => {
       check(m);
-      m.call('fpu_arithmetic', op, m.stackIndex(st!), 0, pops);
+      m.call('fpu_arithmetic', op, m.stackIndex(st), 0, pops);
     };
   },
 });
@@ -79,9 +79,9 @@ function store(prepare: (m: Machine) => Bit, pops: number, write: (m: Machine, m
   return (m, _size, memory) => {
     check(m);
     const stored = m.let(prepare(m));
-    m.if(stored, () => write(m, memory!));
+    m.if(stored, () => write(m, memory));
     m.call('fpu_store_end', stored, pops);
-    noteOperand(m, memory!);
+    noteOperand(m, memory);
   };
 }
 
@@ -112,7 +112,7 @@ const fcmov =
   (condition: Condition): Text =>
   (m, _size, st) => {
     check(m);
-    m.call('fpu_move', m.stackIndex(st!), m.condition(condition));
+    m.call('fpu_move', m.stackIndex(st), m.condition(condition));
   };
 
 /** FCOMI and relatives: ZF PF CF from the comparison, the others cleared, unless an unmasked exception keeps them. */
@@ -120,7 +120,7 @@ const compareFlags =
   (quiet: number, pops: number): Text =>
   (m, _size, st) => {
     check(m);
-    const result = m.let(m.callBit('fpu_compare_flags', m.stackIndex(st!), quiet, pops));
+    const result = m.let(m.callBit('fpu_compare_flags', m.stackIndex(st), quiet, pops));
     m.if(atLeastS(result, 0), () => {
       m.setFlags({ cf: bitOf(fromBit(result), 0), pf: bitOf(fromBit(result), 2), zf: bitOf(fromBit(result), 6), of: 0, sf: 0, af: 0 });
     });
@@ -142,15 +142,15 @@ const fneni: Text = (m) => m.call('fpu_available');
 const wait: Text = (m) => m.call('fpu_wait');
 const fldcw: Text = (m, _size, memory) => {
   check(m);
-  m.call('fpu_load_control', toBit(m.read(memory!)));
+  m.call('fpu_load_control', toBit(m.read(memory)));
 };
 const fnstcw: Text = (m, _size, memory) => {
   m.call('fpu_available');
-  m.write(memory!, fromBit(m.stateBit(FCW)));
+  m.write(memory, fromBit(m.stateBit(FCW)));
 };
 const fnstsw: Text = (m, _size, destination) => {
   m.call('fpu_available');
-  m.write(destination!, fromBit(m.stateBit(FSW)));
+  m.write(destination, fromBit(m.stateBit(FSW)));
 };
 
 /** 32-bit image unless the operand size is 16. */
@@ -171,23 +171,23 @@ function loadImage(m: Machine, memory: Operand, bytes: number): void {
 const fnstenv: Text = (m, size, memory) => {
   m.call('fpu_available');
   m.callBit('fpu_environment', isWide(size));
-  storeImage(m, memory!, size === 16 ? 14 : 28);
+  storeImage(m, memory, size === 16 ? 14 : 28);
   m.call('fpu_mask_all');
 };
 const fldenv: Text = (m, size, memory) => {
   check(m);
-  loadImage(m, memory!, size === 16 ? 14 : 28);
+  loadImage(m, memory, size === 16 ? 14 : 28);
   m.call('fpu_load_environment', isWide(size));
 };
 const fnsave: Text = (m, size, memory) => {
   m.call('fpu_available');
   m.callBit('fpu_save', isWide(size));
-  storeImage(m, memory!, size === 16 ? 94 : 108);
+  storeImage(m, memory, size === 16 ? 94 : 108);
   m.call('fpu_initialize');
 };
 const frstor: Text = (m, size, memory) => {
   check(m);
-  loadImage(m, memory!, size === 16 ? 94 : 108);
+  loadImage(m, memory, size === 16 ? 94 : 108);
   m.call('fpu_restore', isWide(size));
 };
 
@@ -197,7 +197,7 @@ const area =
   (helper: string): Text =>
   (m, size, memory) => {
     m.call('fpu_available');
-    m.call(helper, m.segmentOf(memory!), m.effectiveAddress(memory!), size === 64 ? 1 : 0);
+    m.call(helper, m.segmentOf(memory), m.effectiveAddress(memory), size === 64 ? 1 : 0);
   };
 const maskedArea =
   (helper: string): Text =>
@@ -205,20 +205,20 @@ const maskedArea =
     m.call('xsave_available');
     m.call('fpu_available');
     const mask = or(shl(m.getRegister(2, 32), 32n), m.getRegister(0, 32));
-    m.call(helper, m.segmentOf(memory!), m.effectiveAddress(memory!), size === 64 ? 1 : 0, mask);
+    m.call(helper, m.segmentOf(memory), m.effectiveAddress(memory), size === 64 ? 1 : 0, mask);
   };
 
 const load80: Text = (m, _size, memory) => {
   check(m);
-  const [low, high] = read80(m, memory!);
+  const [low, high] = read80(m, memory);
   m.call('fpu_load_extended', low, high);
-  noteOperand(m, memory!);
+  noteOperand(m, memory);
 };
 const loadBcd: Text = (m, _size, memory) => {
   check(m);
-  const [low, high] = read80(m, memory!);
+  const [low, high] = read80(m, memory);
   m.call('fpu_load_bcd', low, high);
-  noteOperand(m, memory!);
+  noteOperand(m, memory);
 };
 
 const operations = { fadd: ADD, fmul: MULTIPLY, fsub: SUBTRACT, fsubr: SUBTRACT_REVERSED, fdiv: DIVIDE, fdivr: DIVIDE_REVERSED };
@@ -234,8 +234,8 @@ export const x87Encodings: readonly Encoding[] = [
     return [
       { opcode: `D8 /${op}`, operands: 'Md', text: a.f32, name },
       { opcode: `DC /${op}`, operands: 'Mq', text: a.f64, name },
-      { opcode: `DA /${op}`, operands: 'Md', text: a.integer, name: `${name.replace('f', 'fi')}` },
-      { opcode: `DE /${op}`, operands: 'Mw', text: a.integer, name: `${name.replace('f', 'fi')}` },
+      { opcode: `DA /${op}`, operands: 'Md', text: a.integer, name: name.replace('f', 'fi') },
+      { opcode: `DE /${op}`, operands: 'Mw', text: a.integer, name: name.replace('f', 'fi') },
       { opcode: `D8 ${hex(0xc0 + op * 8)}+i`, operands: 'F', text: a.toTop, name },
       { opcode: `DC ${hex(0xc0 + swapped(op) * 8)}+i`, operands: 'F', text: a.toRegister(0), name },
       { opcode: `DE ${hex(0xc0 + swapped(op) * 8)}+i`, operands: 'F', text: a.toRegister(1), name: `${name}p` },

@@ -267,14 +267,12 @@ export function exp2m1(exp: u32, sig: u64): void {
   if (isDenormal(exp, sig)) raise(DE);
   const e = <i32>(exp & 0x7fff) - EXP_BIAS;
   if (e >= 0) {
-    // the interval's ends are exact; beyond them the result is undefined (SDM) and the operand stays
+    // the interval's ends are exact (and reported as inexact); beyond them the result is undefined (SDM) and the operand stays
+    raise(PE);
     if (e == 0 && sig == INTEGER_BIT) {
       if (exp >> 15) setZ(0x8000 | (EXP_BIAS - 1), INTEGER_BIT);
       else setZ(exp, sig);
-    } else {
-      raise(PE);
-      setZ(exp, sig);
-    }
+    } else setZ(exp, sig);
     return;
   }
   const r = slot(3);
@@ -370,7 +368,8 @@ export function yl2x(yExp: u32, ySig: u64, xExp: u32, xSig: u64): void {
     e++;
   }
   if (hiOf(m) == INTEGER_BIT && expOf(m) == 0) {
-    // a power of two: the logarithm is exact
+    // a power of two: the logarithm is exact, yet processors report it as inexact
+    raise(PE);
     fromInteger(slot(10), e);
     fromExtended(slot(11), yExp, ySig);
     multiply(slot(12), slot(10), slot(11));

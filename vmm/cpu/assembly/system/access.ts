@@ -25,6 +25,11 @@ function checkForm(linear: u64, bytes: i32, segmentIndex: i32): bool {
     fault(stackOrGeneral(segmentIndex), 0);
     return false;
   }
+  // Flat segments end at 4 GiB: what runs over is beyond their limit, which only the slow path can see (no page is crossed there without it).
+  if (!isCode64() && linear + bytes - 1 > 0xffffffff && segmentBase(segmentIndex) == 0) {
+    fault(stackOrGeneral(segmentIndex), 0);
+    return false;
+  }
   if (load<i32>(TLB_PTR) == TLB + TLB_ALIGN * TLB_STRIDE && bytes <= 8 && (i32(linear) & (bytes - 1)) != 0) {
     fault(VECTOR_AC, 0);
     return false;
