@@ -27,6 +27,11 @@ const output: Text = (m, size, port) => {
   m.call('port_out', toBit(m.read(port)), bits / 8, m.getRegister(RAX, bits));
 };
 
+/** A form of its own, because the size of OUT DX, AL is not that of its first operand. */
+const outputByte: Text = (m, _size, port) => {
+  m.call('port_out', toBit(m.read(port)), 1, m.getRegister(RAX, 8));
+};
+
 /** rSI or rDI moved by one element. */
 function advance(m: Machine, register: number, bits: Size): void {
   const bytes = BigInt(bits / 8);
@@ -62,9 +67,9 @@ export const portEncodings: readonly Encoding[] = [
   { opcode: 'E5', operands: 'rAX Ib', text: input, name: 'in' },
   { opcode: 'EC', operands: 'AL DX', text: input, name: 'in' },
   { opcode: 'ED', operands: 'rAX DX', text: input, name: 'in' },
-  { opcode: 'E6', operands: 'Ib AL', text: output, name: 'out' },
+  { opcode: 'E6', operands: 'Ib AL', text: outputByte, name: 'out' },
   { opcode: 'E7', operands: 'Ib rAX', text: output, name: 'out' },
-  { opcode: 'EE', operands: 'DX AL', text: output, name: 'out' },
+  { opcode: 'EE', operands: 'DX AL', text: outputByte, name: 'out' },
   { opcode: 'EF', operands: 'DX rAX', text: output, name: 'out' },
   { opcode: '6C', operands: 'Yb', text: ins, rep: true, addressed: true },
   { opcode: '6D', operands: 'Yv', text: ins, rep: true, addressed: true },
