@@ -16,6 +16,7 @@ export interface InterruptInputs {
 /** The interrupt wires of the ISA bus: each reaches the 8259s and the I/O APIC, and is high while any of its sources is. */
 export class IsaInterrupts {
   readonly #lines: readonly SharedIrq[];
+  #intercept: ((irq: number, level: boolean) => void) | undefined;
 
   constructor(inputs: InterruptInputs) {
     this.#lines = Array.from({ length: ISA_IRQS }, (_, irq) => {
@@ -23,6 +24,7 @@ export class IsaInterrupts {
       const ioApic = irq === CASCADE ? undefined : inputs.ioApic?.(irq === 0 ? TIMER_PIN : irq);
       return new SharedIrq({
         set: (level) => {
+          if (this.#intercept !== undefined) return this.#intercept(irq, level);
           pic?.set(level);
           ioApic?.set(level);
         },
@@ -33,5 +35,10 @@ export class IsaInterrupts {
   /** A wire of one's own to interrupt `irq`. */
   source(irq: number): IrqLine {
     return this.#lines[irq]!.source();
+  }
+
+  /** From now on `listener` hears of the wires, and the controllers no longer do (qtest's irq_intercept_in). */
+  intercept(listener: (irq: number, level: boolean) => void): void {
+    this.#intercept = listener;
   }
 }

@@ -64,11 +64,12 @@ export class FakeMachine implements MachineThread {
   #answer(message: ToMachine): void {
     switch (message.type) {
       case 'control':
-        if (message.action === 'pause') this.say({ type: 'state', state: 'paused', reason: 'user' });
-        else if (message.action === 'run') this.say({ type: 'state', state: 'running' });
+        if (message.action === 'run') this.say({ type: 'state', state: 'running' });
         else if (message.action === 'reset') this.say({ type: 'reset', by: 'user' });
         else this.end({ how: 'powered-off', status: 0 });
         return;
+      case 'pause':
+        return this.say({ type: 'state', state: 'paused', reason: message.reason });
       case 'key':
         this.keys.push(`${message.down ? '+' : '-'}${message.key.toString(16)}`);
         return;

@@ -139,12 +139,18 @@ export class Session extends Emitter<SessionEvents> {
 
   /** Resolves when the machine thread says so. */
   pause(): Promise<void> {
-    return this.#control('pause', 'paused');
+    return this.#reach('paused', { type: 'pause', reason: 'user' });
   }
 
   resume(): Promise<void> {
     if (this.#reason === 'io-error') this.#options.retryDisks?.();
-    return this.#control('run', 'running');
+    return this.#reach('running', { type: 'control', action: 'run' });
+  }
+
+  /** The host could not do what the guest asked of a disk: it waits, and `resume` has that tried again. */
+  pauseForHost(notice: string): void {
+    this.emit('notice', { level: 'error', message: notice });
+    this.post({ type: 'pause', reason: 'io-error', notice });
   }
 
   reset(): void {
@@ -171,7 +177,7 @@ export class Session extends Emitter<SessionEvents> {
     return this.stop({ how: 'powered-off', status: 0 });
   }
 
-  #control(action: 'run' | 'pause', reached: VmState): Promise<void> {
+  #reach(reached: VmState, message: ToMachine): Promise<void> {
     return new Promise((resolve, reject) => {
       const forget = [
         this.on('state', ({ state }) => {
@@ -183,7 +189,7 @@ export class Session extends Emitter<SessionEvents> {
         for (const each of forget) each();
         then();
       };
-      this.post({ type: 'control', action });
+      this.post(message);
     });
   }
 

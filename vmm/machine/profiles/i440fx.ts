@@ -55,6 +55,8 @@ export interface MachineParts {
   readonly rtc: Rtc;
   readonly pci: PciBus;
   readonly pic: Pic8259;
+  /** The interrupt wires of the ISA bus. */
+  readonly interrupts: IsaInterrupts;
 }
 
 export interface I440fxOptions {
@@ -145,7 +147,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
     vcpus.push(vcpu);
     vcpu.a20(pins.a20Level());
   }
-  return { parts: { keyboard, mouse, serial, display, cdroms, rtc, pci, pic }, vcpus };
+  return { parts: { keyboard, mouse, serial, display, cdroms, rtc, pci, pic, interrupts: irqs }, vcpus };
 }
 
 /** Wires to the processors that several devices share. */
