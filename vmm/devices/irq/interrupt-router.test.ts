@@ -36,7 +36,7 @@ class Target implements InterruptTarget {
 function setUp(processors = 1, options: Partial<InterruptOptions> = {}) {
   const context = createTestContext();
   const targets = Array.from({ length: processors }, () => new Target());
-  const board = createInterrupts(context, { processors: targets, apic: true, ...options });
+  const board = createInterrupts((_name, type, each) => type.create(context, each), { processors: targets, apic: true, ...options });
   const read = (register: number, cpu = 0) => board.localApics[cpu]!.registers.read(register, 4);
   const write = (register: number, value: number, cpu = 0) => board.localApics[cpu]!.registers.write(register, 4, value >>> 0);
   const { ioApic: io } = board;
@@ -70,14 +70,23 @@ function setUp(processors = 1, options: Partial<InterruptOptions> = {}) {
 
 describe('a board without APICs', () => {
   test('the 8259s drive INTR and NMI is an edge', () => {
-    const { targets, initializePics, isaLine, pending, acknowledge, nmi, ioApic: io, devices } = setUp(1, { apic: false });
+    const { targets, initializePics, isaLine, pending, acknowledge, nmi, ioApic: io, localApics } = setUp(1, { apic: false });
     initializePics();
     isaLine(4).set(true);
     expect([targets[0]!.intr.level, pending(), acknowledge()]).toEqual([true, true, 0x0c]);
     nmi.set(true);
     expect(targets[0]!.events).toEqual(['nmi']);
-    expect([io, devices.length]).toEqual([undefined, 1]);
+    expect([io, localApics.length]).toEqual([undefined, 0]);
   });
+});
+
+test('wires can be listened to instead', () => {
+  const { intercept, initializePics, isaLine, pending } = setUp();
+  const heard: [number, boolean][] = [];
+  initializePics();
+  intercept((irq, level) => heard.push([irq, level]));
+  isaLine(4).set(true);
+  expect([heard, pending()]).toEqual([[[4, true]], false]);
 });
 
 describe('virtual wire mode', () => {
@@ -440,7 +449,7 @@ describe('interprocessor interrupts', () => {
 describeDevice('8259s, local APICs and I/O APIC', (context) => {
   const targets = [new Target(), new Target()];
   const moves: string[] = [];
-  const board = createInterrupts(context, {
+  const board = createInterrupts((_name, type, each) => type.create(context, each), {
     processors: targets,
     apic: true,
     timeOfTsc: (tsc) => Number(tsc) / 2,

@@ -1,4 +1,4 @@
-import type { Device, DeviceContext } from '../../bus/device.ts';
+import type { Device, DeviceType } from '../../bus/device.ts';
 import { SharedIrq, type IrqLine } from '../../bus/irq.ts';
 import { ApicBus } from './apic-bus.ts';
 import { IO_APIC_PINS, ioApic, type IoApic } from './io-apic.ts';
@@ -17,6 +17,9 @@ export interface InterruptTarget extends ProcessorSignals {
   /** Level of INTR. */
   interrupt(pending: boolean): void;
 }
+
+/** Makes a device of a board and registers it under `name` for reset, save and load (machine/board.ts). */
+export type Install = <S extends object, Options, D extends Device<S>>(name: string, type: DeviceType<S, Options, D>, options: Options) => D;
 
 export interface InterruptOptions {
   /** One per processor; the first is the bootstrap processor. */
@@ -37,8 +40,6 @@ export interface Interrupts {
   /** Empty and undefined on a board without APICs. */
   readonly localApics: readonly LocalApic[];
   readonly ioApic: IoApic | undefined;
-  /** The devices among these with the names they are saved under. */
-  readonly devices: readonly (readonly [name: string, device: Device])[];
   /** A new source on ISA interrupt `irq` (0-15 but 2): it reaches the 8259s and the I/O APIC. Several sources on one wire are or-ed. */
   readonly isaLine: (irq: number) => IrqLine;
   /** A new source on I/O APIC input 16-23, which the 8259s do not have. */
@@ -46,19 +47,21 @@ export interface Interrupts {
   /** NMI as the board raises it (LINT1). */
   readonly nmi: IrqLine;
   readonly pending: (processor?: number) => boolean;
+  /** From now on `listener` hears of the ISA wires, and the controllers no longer do (qtest's irq_intercept_in). */
+  readonly intercept: (listener: (irq: number, level: boolean) => void) => void;
   /** The processor takes INTR. Returns the vector. */
   readonly acknowledge: (processor?: number) => number;
 }
 
-/** Makes the interrupt controllers and the wires between them. */
-export function createInterrupts(context: DeviceContext, options: InterruptOptions): Interrupts {
+/** Makes the interrupt controllers and the wires between them. Call it before other devices are made: they are then loaded first, too. */
+export function createInterrupts(install: Install, options: InterruptOptions): Interrupts {
   const bootstrap = options.processors[0]!;
   const apicBus = new ApicBus();
-  const board = options.apic ? ioApic.create(context, { bus: apicBus, id: 0 }) : undefined;
+  const board = options.apic ? install('ioapic', ioApic, { bus: apicBus }) : undefined;
   const localApics: LocalApic[] = [];
   const extInt = board?.pin(EXTINT_PIN);
 
-  const pic = pic8259.create(context, {
+  const pic = install('pic', pic8259, {
     intr: {
       set: (level) => {
         if (board === undefined) bootstrap.interrupt(level);
@@ -74,7 +77,7 @@ export function createInterrupts(context: DeviceContext, options: InterruptOptio
   if (options.apic) {
     for (const [id, processor] of options.processors.entries()) {
       localApics.push(
-        localApic.create(context, {
+        install(`lapic${id}`, localApic, {
           id,
           bus: apicBus,
           intr: { set: (level) => processor.interrupt(level) },
@@ -87,11 +90,16 @@ export function createInterrupts(context: DeviceContext, options: InterruptOptio
     }
   }
 
+  let listener: ((irq: number, level: boolean) => void) | undefined;
   const isaWires = Array.from({ length: ISA_IRQS }, (_, irq) => {
     const toPic = irq === CASCADE ? undefined : pic.line(irq);
     const toBoard = irq === CASCADE ? undefined : board?.pin(irq === TIMER_IRQ ? TIMER_PIN : irq);
     return new SharedIrq({
       set: (level) => {
+        if (listener !== undefined) {
+          listener(irq, level);
+          return;
+        }
         toPic?.set(level);
         toBoard?.set(level);
       },
@@ -107,11 +115,6 @@ export function createInterrupts(context: DeviceContext, options: InterruptOptio
     apicBus,
     localApics,
     ioApic: board,
-    devices: [
-      ['pic', pic],
-      ...(board === undefined ? [] : ([['ioapic', board]] as const)),
-      ...localApics.map((each, index) => [`lapic${index}`, each] as const),
-    ],
     isaLine: (irq) => isaWires[irq]!.source(),
     gsiLine: (gsi) => boardWires[gsi - ISA_IRQS]!.source(),
     nmi: {
@@ -119,6 +122,9 @@ export function createInterrupts(context: DeviceContext, options: InterruptOptio
         if (board !== undefined) for (const each of localApics) each.lint1.set(level);
         else if (level) bootstrap.nmi();
       },
+    },
+    intercept: (to) => {
+      listener = to;
     },
     pending: (processor = 0) => localApics[processor]?.pending ?? pic.pending,
     acknowledge: (processor = 0) => localApics[processor]?.acknowledge() ?? pic.acknowledge(),
