@@ -1,75 +1,78 @@
 /**
- * `npm run vectors -- DIR... [--binding oracle|interp] [--files REGEX] [--groups a,b]`: runs recorded instruction vectors, a line per failing file with its
- * first failing case, and ends with `N passed, N failed`.
+ * `npm run vectors -- DIR... [--binding interp|oracle] [--filter TEXT] [--show N]`: runs every case of the vector files under the directories (default: both of ../shared)
+ * and ends with `N passed, N failed`, after a line for each file that has failures.
  */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import process from 'node:process';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { gunzipSync } from 'node:zlib';
-import { parseVectors } from './format.ts';
-import type { VectorCase } from './format.ts';
-import { createProcessor } from './processor.node.ts';
-import type { Binding, Processor } from './processor.node.ts';
-import { ProtectedModeRunner } from './protected-mode.ts';
-import { RealModeRunner } from './real-mode.ts';
+import { engineModules } from '../../build/engine.node.ts';
+import { checkCase } from './check.ts';
+import { Rig, createEngine } from './rig.ts';
+import type { Binding, Mode } from './rig.ts';
+import { parseVectorFile } from './vector-file.ts';
 
-export interface Outcome {
-  passed: number;
-  failed: number;
-}
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const DEFAULTS = [join(root, '../shared/cpu-vectors'), join(root, '../shared/cpu-vectors-286')];
 
-/** The vector files of a directory and those below it. */
-export function vectorFiles(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path)
-    .sort()
-    .flatMap((name) => {
-      const child = join(path, name);
-      if (statSync(child).isDirectory()) return vectorFiles(child);
-      return name.endsWith('.jsonl.gz') ? [child] : [];
-    });
-}
-
-/** Runs one file, every `step`-th case. `report` is given the first failure. */
-export function runFile(processor: Processor, file: string, report: (line: string) => void, groups?: ReadonlySet<string>, step = 1): Outcome {
-  const { header, cases } = parseVectors(gunzipSync(readFileSync(file)).toString('utf8'));
-  if (header.group === 'avx' || (groups && !groups.has(header.group ?? '286'))) return { passed: 0, failed: 0 };
-  const runner = header.mode ? new ProtectedModeRunner(processor, header) : new RealModeRunner(processor, basename(file, '.jsonl.gz'));
-  const outcome = { passed: 0, failed: 0 };
-  let first = '';
-  for (let i = 0; i < cases.length; i += step) {
-    const test: VectorCase = cases[i]!;
-    const problem = runner.run(test);
-    if (problem === '') outcome.passed++;
-    else {
-      outcome.failed++;
-      if (first === '') first = `#${i} ${test.c} ${test.a ?? ''}: ${problem}`;
-    }
-  }
-  if (outcome.failed > 0) report(`${file.split('/').slice(-2).join('/')}: ${outcome.failed} of ${cases.length} failed; ${first}`);
-  return outcome;
-}
-
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { binding: { type: 'string', default: 'interp' }, files: { type: 'string' }, groups: { type: 'string' } },
+    options: {
+      binding: { type: 'string', default: 'interp' },
+      filter: { type: 'string' },
+      group: { type: 'string' },
+      show: { type: 'string', default: '0' },
+      sample: { type: 'string', default: '1' },
+    },
   });
-  if (positionals.length === 0) positionals.push('../shared/cpu-vectors', '../shared/cpu-vectors-286');
-  const processor = await createProcessor(values.binding as Binding);
-  const groups = values.groups === undefined ? undefined : new Set(values.groups.split(','));
-  const total = { passed: 0, failed: 0 };
-  for (const directory of positionals) {
-    for (const file of vectorFiles(directory)) {
-      if (values.files !== undefined && !new RegExp(values.files).test(file)) continue;
-      const { passed, failed } = runFile(processor, file, (line) => console.log(line), groups);
-      total.passed += passed;
-      total.failed += failed;
+  const { binding } = values;
+  if (binding !== 'interp' && binding !== 'oracle') return usage(`--binding ${binding}: there are interp and oracle`);
+  const directories = positionals.length > 0 ? positionals : DEFAULTS;
+  for (const path of directories) if (!existsSync(path)) return usage(`${path}: no such file or directory`);
+  const files = directories.flatMap((path) => (statSync(path).isFile() ? [path] : globSync('**/*.jsonl.gz', { cwd: path }).map((file) => join(path, file)))).sort();
+  if (files.length === 0) return usage('no vector files (*.jsonl.gz) there');
+
+  const engine = createEngine(await engineModules());
+  const rigs = new Map<Mode, Rig>();
+  const rigFor = (mode: Mode): Rig => {
+    let rig = rigs.get(mode);
+    if (!rig) rigs.set(mode, (rig = new Rig(engine, binding as Binding, mode)));
+    return rig;
+  };
+  let [passed, failed, skipped] = [0, 0, 0];
+  for (const path of files) {
+    if (values.filter !== undefined && !path.includes(values.filter)) continue;
+    const file = parseVectorFile(readFileSync(path));
+    if (values.group !== undefined && file.group !== values.group) continue;
+    // AVX is not part of the processor yet.
+    if (file.group === 'avx') {
+      skipped += file.cases.length;
+      continue;
     }
+    const rig = rigFor(file.mode);
+    let failures = 0;
+    const step = Number(values.sample);
+    for (let i = 0; i < file.cases.length; i += step) {
+      const vector = file.cases[i]!;
+      const differences = checkCase(rig, file, vector);
+      if (differences.length === 0) {
+        passed++;
+        continue;
+      }
+      if (failures++ < Number(values.show)) process.stdout.write(`  ${vector.c} ${vector.a ?? ''}: ${differences.join('; ')}\n`);
+    }
+    failed += failures;
+    if (failures > 0) process.stdout.write(`${relative(root, path)}: ${failures} of ${file.cases.length} failed\n`);
   }
-  console.log(`${total.passed} passed, ${total.failed} failed`);
-  process.exitCode = total.failed > 0 ? 1 : 0;
+  if (skipped > 0) process.stdout.write(`group avx: ${skipped} not run\n`);
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
 }
 
-if (process.argv[1]?.endsWith('vectors/run.node.ts')) await main();
+function usage(message: string): number {
+  process.stderr.write(`vectors: ${message}\n`);
+  return 2;
+}
+
+process.exitCode = await main();

@@ -23,24 +23,24 @@ const RAM_PAGES = { minimum: 1, maximum: 65536 };
 export class WasmEngine {
   readonly guestMemory: WebAssembly.Module;
   readonly system: WebAssembly.Module;
-  readonly #instructions: Instructions;
+  readonly instructions: Instructions;
   #interpreter: WebAssembly.Module | undefined;
 
   constructor(binaries: EngineBinaries) {
     this.guestMemory = new WebAssembly.Module(binaries.guestMemory);
     this.system = new WebAssembly.Module(binaries.system);
-    this.#instructions = deriveInstructions(encodings);
+    this.instructions = deriveInstructions(encodings);
   }
 
   /** Generated from the instruction texts on first use. */
   get interpreter(): WebAssembly.Module {
-    this.#interpreter ??= new WebAssembly.Module(generateInterpreter(this.#instructions.handlers, { ramPages: RAM_PAGES }));
+    this.#interpreter ??= new WebAssembly.Module(generateInterpreter(this.instructions.handlers, { ramPages: RAM_PAGES }));
     return this.#interpreter;
   }
 
   /** Opcodes that the model lacks are invalid. */
   writeTables(core: DataView, model: CpuModel): void {
     const features: ReadonlySet<string> = model.features;
-    writeOpcodeTables(core, this.#instructions, (feature) => features.has(feature));
+    writeOpcodeTables(core, this.instructions, (feature) => features.has(feature));
   }
 }
