@@ -52,12 +52,12 @@ function throughFfi(): SparseSupport | undefined {
 
 /** node:ffi announces itself as experimental on stderr; users of a disk need not hear of it. */
 function withoutWarning<T>(work: () => T): T {
-  const emit = process.emitWarning;
+  const original = Object.getOwnPropertyDescriptor(process, 'emitWarning')!;
   process.emitWarning = () => undefined;
   try {
     return work();
   } finally {
-    process.emitWarning = emit;
+    Object.defineProperty(process, 'emitWarning', original);
   }
 }
 

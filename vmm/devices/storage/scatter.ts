@@ -23,7 +23,7 @@ export class ScatterList {
   add(address: number, length: number): void {
     if (length === 0) return;
     this.length += length;
-    const last = this.#pieces.at(-1);
+    const last = this.#pieces[this.#pieces.length - 1];
     if (last !== undefined && !last.bounce && last.address + last.length === address) {
       const joined = this.#dma.view(last.address, last.length + length);
       if (joined !== undefined) {

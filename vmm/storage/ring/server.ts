@@ -132,7 +132,7 @@ export class DiskServer {
         this.#taken = (this.#taken + 1) | 0;
         this.start(slot);
         if (++burst % BURST === 0) await this.#options.breathe();
-        else await undefined; // completions of what the page cache answered at once go out in between
+        else await Promise.resolve(); // completions of what the page cache answered at once go out in between
       }
       Atomics.store(control, Control.ioSleeps, 1);
       if (this.#taken === Atomics.load(control, Control.submitted)) break;
@@ -144,7 +144,10 @@ export class DiskServer {
   private start(slot: number): void {
     const job = this.copy(slot);
     const attached = this.#drives.get(job.drive);
-    if (attached === undefined) return this.finish(job.slot, 'failed');
+    if (attached === undefined) {
+      this.finish(job.slot, 'failed');
+      return;
+    }
     attached.inFlight++;
     void this.perform(job, attached);
   }
@@ -177,7 +180,8 @@ export class DiskServer {
     try {
       await run(job, attached.node);
     } catch (error) {
-      return this.failed(job, attached, error);
+      this.failed(job, attached, error);
+      return;
     }
     this.complete(job, attached, 'ok');
   }

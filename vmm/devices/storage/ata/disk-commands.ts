@@ -29,7 +29,7 @@ function multiple(name: string, direction: 'in' | 'out', form: { extended?: bool
   return {
     name,
     ...form,
-    run(disk) {
+    run(disk): void {
       if (disk.state.multiple === 0) disk.fail(AtaError.ABRT);
       else disk.move(direction, form.extended === true, disk.state.multiple);
     },
@@ -45,7 +45,7 @@ function verify(name: string, form: { extended?: boolean } = {}): DiskCommand {
   return {
     name,
     ...form,
-    run(disk) {
+    run(disk): void {
       if (disk.range(form.extended === true) === undefined) disk.fail(AtaError.IDNF);
       else disk.ok();
     },
@@ -56,7 +56,7 @@ function power(name: string, mode: 'idle' | 'standby' | 'sleep'): DiskCommand {
   return {
     name,
     wakes: false,
-    run(disk) {
+    run(disk): void {
       disk.state.power = mode;
       if (mode === 'idle') disk.ok();
       else disk.flush(); // 6.10: the cache is written before the drive spins down
@@ -68,7 +68,7 @@ function power(name: string, mode: 'idle' | 'standby' | 'sleep'): DiskCommand {
 const checkPowerMode: DiskCommand = {
   name: 'CHECK POWER MODE',
   wakes: false,
-  run(disk) {
+  run(disk): void {
     disk.state.task.count = { active: 0xff, idle: 0x80, standby: 0, sleep: 0 }[disk.state.power];
     disk.ok();
   },
@@ -77,7 +77,7 @@ const checkPowerMode: DiskCommand = {
 /** Any other drive that reads this answers with its own registers; ours is alone in that. */
 const nativeMax = (extended: boolean): DiskCommand => ({
   name: extended ? 'READ NATIVE MAX ADDRESS EXT' : 'READ NATIVE MAX ADDRESS',
-  run(disk) {
+  run(disk): void {
     const last = extended ? disk.capacity - 1 : Math.min(disk.capacity, 0x1000_0000) - 1;
     const { task, previous } = disk.state;
     [task.low, task.mid, task.high] = [last & 0xff, (last >>> 8) & 0xff, (last >>> 16) & 0xff];
@@ -90,7 +90,7 @@ const nativeMax = (extended: boolean): DiskCommand => ({
 
 const initializeDeviceParameters: DiskCommand = {
   name: 'INITIALIZE DEVICE PARAMETERS',
-  run(disk) {
+  run(disk): void {
     const sectors = disk.state.task.count;
     if (sectors === 0) return disk.fail(AtaError.ABRT);
     disk.state.heads = (disk.state.device & 15) + 1;
@@ -101,7 +101,7 @@ const initializeDeviceParameters: DiskCommand = {
 
 const setMultipleMode: DiskCommand = {
   name: 'SET MULTIPLE MODE',
-  run(disk) {
+  run(disk): void {
     const { count } = disk.state.task;
     if (count > 16 || (count & (count - 1)) !== 0) return disk.fail(AtaError.ABRT);
     disk.state.multiple = count;
@@ -111,12 +111,14 @@ const setMultipleMode: DiskCommand = {
 
 const setFeatures: DiskCommand = {
   name: 'SET FEATURES',
-  run(disk) {
+  run(disk): void {
     const { state } = disk;
     const { features, count } = state.task;
     switch (features) {
       case Feature.TRANSFER_MODE:
-        return isTransferMode(count) ? (count >= 0x20 ? (state.dmaMode = count) : undefined, disk.ok()) : disk.fail(AtaError.ABRT);
+        if (!isTransferMode(count)) return disk.fail(AtaError.ABRT);
+        if (count >= 0x20) state.dmaMode = count;
+        return disk.ok();
       case Feature.WRITE_CACHE_ON:
         state.writeCache = true;
         return disk.ok();
@@ -155,14 +157,14 @@ export const MAX_TRIM_BLOCKS = 8;
 const dataSetManagement: DiskCommand = {
   name: 'DATA SET MANAGEMENT',
   extended: true,
-  run(disk) {
+  run(disk): void {
     const { task, previous } = disk.state;
     const blocks = task.count | (previous.count << 8);
     const able = disk.options.kind !== 'rotating' && (task.features & TRIM) !== 0 && blocks > 0 && blocks <= MAX_TRIM_BLOCKS;
     if (able) disk.receiveByDma(blocks * SECTOR_BYTES);
     else disk.fail(AtaError.ABRT);
   },
-  received(disk, data) {
+  received(disk, data): void {
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     const ranges: { offset: number; length: number }[] = [];
     for (let at = 0; at + 8 <= data.length; at += 8) {
@@ -180,7 +182,7 @@ function readLog(name: string, byDma: boolean): DiskCommand {
   return {
     name,
     extended: true,
-    run(disk) {
+    run(disk): void {
       const { task, previous } = disk.state;
       const [address, page, pages] = [task.low, task.mid | (previous.mid << 8), task.count | (previous.count << 8)];
       const data = pages >= 1 && pages <= 16 ? logPage(disk, address, page, pages) : undefined;

@@ -194,8 +194,12 @@ export class AtaDisk extends AtaDrive<DiskState> {
     else this.abort();
   }
 
-  protected override advanced(end: number, bytes: number): void {
+  protected advanced(end: number, bytes: number): void {
     if (bytes > 0) setAddress(this.state, end / SECTOR_BYTES - 1, this.command?.extended === true, this.state.transfer.remaining / SECTOR_BYTES);
+  }
+
+  protected blockBegins(): void {
+    // DRQ blocks of disks are as long as the command says
   }
 
   protected override durability(): { fua?: true } {

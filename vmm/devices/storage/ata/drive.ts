@@ -43,13 +43,9 @@ export abstract class AtaDrive<S extends DriveState = DriveState> {
   /** All of a command's parameter data came from the host and lies in the buffer, `filled` bytes. */
   protected abstract dataReceived(): void;
   /** A DRQ block of `length` bytes begins: packet devices tell the host its length. */
-  protected blockBegins(length: number): void {
-    void length;
-  }
+  protected abstract blockBegins(length: number): void;
   /** The medium did its part of `bytes`, up to `offset`: disks keep their address registers current. */
-  protected advanced(offset: number, bytes: number): void {
-    void [offset, bytes];
-  }
+  protected abstract advanced(offset: number, bytes: number): void;
   /** All data of the command are moved. `interrupts`: as a PIO data-in command does not, whose last block has interrupted already. */
   protected abstract transferDone(interrupts: boolean): void;
   /** The medium failed to do a request. */

@@ -86,7 +86,7 @@ export class PacketDrive extends AtaDrive<PacketDriveState> {
     const interrupted = this.state.stage !== 'idle' && (this.state.transfer.media || this.state.stage === 'work');
     this.gate.drop(this.unit.medium);
     this.unit.insert(medium);
-    if (interrupted) this.checkCondition(this.unit.check(Sense.MEDIUM_NOT_PRESENT));
+    if (interrupted) this.fail(Sense.MEDIUM_NOT_PRESENT);
   }
 
   protected runCommand(command: number): void {
@@ -148,13 +148,17 @@ export class PacketDrive extends AtaDrive<PacketDriveState> {
     this.receiveBuffer(PACKET_BYTES, PACKET_BYTES);
   }
 
-  protected override blockBegins(length: number): void {
+  protected blockBegins(length: number): void {
     const { state } = this;
     if (state.phase === 'none') return;
     state.task.count = state.phase === 'packet' ? Reason.CD : state.transfer.direction === 'in' ? Reason.IO : 0;
     if (state.phase === 'packet') return;
     state.task.mid = length & 0xff;
     state.task.high = length >> 8;
+  }
+
+  protected advanced(): void {
+    // a packet command keeps its address to itself
   }
 
   protected dataReceived(): void {
@@ -175,13 +179,13 @@ export class PacketDrive extends AtaDrive<PacketDriveState> {
       case 'done':
         return this.finish();
       case 'check':
-        return this.checkCondition(reply);
+        return this.checkCondition();
       case 'data':
         if (state.byDma) this.bufferByDma('in', reply.length);
         else this.sendBuffer(reply.length, block);
         return;
       case 'receive':
-        if (reply.length > BUFFER_BYTES) return this.checkCondition(this.unit.check(Sense.PARAMETER_LIST_LENGTH));
+        if (reply.length > BUFFER_BYTES) return this.fail(Sense.PARAMETER_LIST_LENGTH);
         if (state.byDma) this.bufferByDma('out', reply.length);
         else this.receiveBuffer(reply.length, block, true);
         return;
@@ -231,17 +235,22 @@ export class PacketDrive extends AtaDrive<PacketDriveState> {
     this.complete(error);
   }
 
-  private checkCondition(reply: CdReply): void {
-    void reply;
+  /** Ends the command with the sense the unit has. */
+  private checkCondition(): void {
     this.state.raw.left = 0;
     this.finish(((this.unit.state.sense >> 16) << 4) | AtaError.ABRT);
+  }
+
+  private fail(sense: number, information = 0): void {
+    this.unit.check(sense, information);
+    this.checkCondition();
   }
 
   protected mediumFailed(status: DiskStatus): void {
     this.gate.drop(this.unit.medium);
     const { transfer, raw, stage } = this.state;
     const block = stage === 'work' ? raw.next : Math.floor(transfer.offset / CD_BLOCK);
-    this.checkCondition(this.unit.check(status === 'refused' ? Sense.LBA_OUT_OF_RANGE : Sense.UNRECOVERED_READ_ERROR, block));
+    this.fail(status === 'refused' ? Sense.LBA_OUT_OF_RANGE : Sense.UNRECOVERED_READ_ERROR, block);
   }
 
   softReset(): void {

@@ -38,7 +38,7 @@ const features: readonly MmcFeature[] = [
     code: 0x0108, // logical unit serial number
     persistent: true,
     current: always,
-    body: (unit) => [...(unit.identity.serial ?? 'ST00000003').padEnd(12).slice(0, 12)].map((char) => char.charCodeAt(0) & 0x7f),
+    body: (unit) => Array.from({ length: 12 }, (_, at) => (unit.identity.serial ?? 'ST00000003').padEnd(12).charCodeAt(at) & 0x7f),
   },
 ];
 
