@@ -20,7 +20,7 @@ export function qtestBoard({ machine, parts }: BuiltMachine): QtestBoard {
     },
     interceptIrqs: (listener) => parts.interrupts.intercept(listener),
     setIrq(irq, level) {
-      const wire = wires.get(irq) ?? parts.interrupts.source(irq);
+      const wire = wires.get(irq) ?? parts.interrupts.isaLine(irq);
       wires.set(irq, wire);
       wire.set(level);
     },

@@ -40,6 +40,8 @@ export interface AcpiBoard {
   /** End of RAM below 4 GiB. */
   readonly lowRam: number;
   readonly hpet: boolean;
+  /** Processors have local APICs, and there is an I/O APIC. */
+  readonly apic: boolean;
   /** Ports and interrupts of the devices on the ISA bus. */
   readonly serial: readonly { readonly port: number; readonly irq: number }[];
   readonly parallel: boolean;

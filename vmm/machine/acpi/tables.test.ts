@@ -4,6 +4,7 @@ const BOARD = {
   cpus: 2,
   lowRam: 0x1000_0000,
   hpet: true,
+  apic: true,
   serial: [{ port: 0x3f8, irq: 4 }],
   parallel: true,
   floppy: true,
@@ -84,9 +85,10 @@ test('the MADT lists the processors and moves the timer to pin 2', () => {
 
 test('devices that the board lacks are not described', () => {
   const has = (board: Partial<typeof BOARD>, name: string): boolean => Buffer.from(acpiFiles({ ...BOARD, ...board }).tables).includes(name);
-  for (const name of ['COM1', 'LPT1', 'FDC0', 'HPET']) expect([name, has({}, name)]).toEqual([name, true]);
+  for (const name of ['COM1', 'LPT1', 'FDC0', 'HPET', 'APIC']) expect([name, has({}, name)]).toEqual([name, true]);
   expect(has({ serial: [] }, 'COM1')).toBe(false);
   expect(has({ parallel: false }, 'LPT1')).toBe(false);
   expect(has({ floppy: false }, 'FDC0')).toBe(false);
   expect(has({ hpet: false }, 'HPET')).toBe(false);
+  expect(has({ apic: false }, 'APIC')).toBe(false);
 });

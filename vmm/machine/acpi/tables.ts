@@ -65,7 +65,8 @@ export function acpiFiles(board: AcpiBoard): AcpiFiles {
   const fadtAt = append(fadtTable);
   for (const field of [36, 40]) script.addPointer(TABLES_FILE, fadtAt + field, 4, TABLES_FILE);
   script.addChecksum(TABLES_FILE, fadtAt + CHECKSUM, fadtAt, fadtTable.length);
-  const listed = [fadtAt, addTable(table('APIC', 1, madt(board.cpus)))];
+  const listed = [fadtAt];
+  if (board.apic) listed.push(addTable(table('APIC', 1, madt(board.cpus))));
   if (board.hpet) listed.push(addTable(table('HPET', 1, hpet())));
 
   const rsdtTable = table('RSDT', 1, concat(...listed.map(u32)));

@@ -1,6 +1,7 @@
 import { assert } from '../../base/errors.ts';
 import { SECTOR_BYTES, type DiskBackend } from '../../base/disk-backend.ts';
 import { defaultGeometry } from '../../devices/storage/ata/disk.ts';
+import type { Interrupts } from '../../devices/irq/interrupt-router.ts';
 import type { PacketDrive } from '../../devices/storage/ata/packet-drive.ts';
 import { piix3Ide, type IdeDriveOptions, type Piix3Ide } from '../../devices/storage/ide/piix3-ide.ts';
 import type { DiskGeometry } from '../../devices/time/cmos-layout.ts';
@@ -8,7 +9,6 @@ import type { Drive } from '../../protocol/config-drives.ts';
 import type { VmConfig } from '../../protocol/config.ts';
 import type { Board } from '../board.ts';
 import type { MachineHost } from '../host.ts';
-import type { IsaInterrupts } from '../isa-interrupts.ts';
 
 const IDE_SLOTS = 4;
 export const IDE_IRQS = [14, 15] as const;
@@ -24,13 +24,13 @@ export interface IdeDrives {
 }
 
 /** The PIIX3's IDE function with the configuration's drives behind it. */
-export function installIde(board: Board, config: VmConfig, host: MachineHost, irqs: IsaInterrupts): IdeDrives {
+export function installIde(board: Board, config: VmConfig, host: MachineHost, interrupts: Interrupts): IdeDrives {
   const present = config.drives.filter(({ bus }) => bus === 'ide');
   const drives = Array.from({ length: IDE_SLOTS }, (_, slot) => {
     const drive = present.find((each) => each.slot === slot);
     return drive === undefined ? undefined : driveOptions(drive, config, host, () => ide.cdrom(slot));
   });
-  const ide: Piix3Ide = board.install('ide', piix3Ide, { irqs: [irqs.source(IDE_IRQS[0]), irqs.source(IDE_IRQS[1])], drives });
+  const ide: Piix3Ide = board.install('ide', piix3Ide, { irqs: [interrupts.isaLine(IDE_IRQS[0]), interrupts.isaLine(IDE_IRQS[1])], drives });
   [ide.primary, ide.secondary].forEach(({ command, control }, channel) => {
     board.ports.map(IDE_PORTS[channel]!.command, 8, command);
     board.ports.map(IDE_PORTS[channel]!.control, 1, control);

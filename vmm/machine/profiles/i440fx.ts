@@ -1,7 +1,7 @@
 import type { Vcpu, VcpuOptions } from '../../accel/accelerator.ts';
 import { SharedIrq, type IrqLine } from '../../bus/irq.ts';
-import { PRIORITY_LEGACY } from '../../bus/memory-bus.ts';
-import { cpuModels } from '../../cpu/models/models.ts';
+import { PRIORITY_CHIPSET, PRIORITY_LEGACY } from '../../bus/memory-bus.ts';
+import { cpuModel } from '../../cpu/models/models.ts';
 import { uart16550, type Uart16550 } from '../../devices/char/uart-16550.ts';
 import { FW_CFG_DMA_PORT, FW_CFG_PORT, fwCfg, type FwCfgFile } from '../../devices/chipset/fw-cfg.ts';
 import { i440fx } from '../../devices/chipset/i440fx.ts';
@@ -18,7 +18,7 @@ import { i8237, type I8237 } from '../../devices/dma/i8237.ts';
 import { i8042 } from '../../devices/input/i8042.ts';
 import { ps2Keyboard, type Ps2Keyboard } from '../../devices/input/ps2-keyboard.ts';
 import { ps2Mouse, type Ps2Mouse } from '../../devices/input/ps2-mouse.ts';
-import { pic8259, type Pic8259 } from '../../devices/irq/pic-8259.ts';
+import { createInterrupts, type Interrupts } from '../../devices/irq/interrupt-router.ts';
 import { CONFIG_ADDRESS_PORT, CONFIG_DATA_PORT, pciConfigMechanism } from '../../devices/pci/config-mechanism.ts';
 import { PciBus } from '../../devices/pci/pci-bus.ts';
 import type { PacketDrive } from '../../devices/storage/ata/packet-drive.ts';
@@ -32,11 +32,12 @@ import { PAGE_SHIFT, PCI_HOLE } from '../../memory/physical-map.ts';
 import type { VmConfig } from '../../protocol/config.ts';
 import { bootRom, BOOT_ROM_FILE, MAP_FILE } from '../boot/boot-rom.ts';
 import { directBootFile, recogniseKernel } from '../boot/direct-boot.ts';
+import { IO_APIC_BASE } from '../acpi/dsdt.ts';
 import type { Board } from '../board.ts';
 import { fwCfgContent, type FirmwareBoard } from '../firmware/fw-cfg-content.ts';
 import { mapSystemRom } from '../firmware/system-rom.ts';
 import type { MachineHost } from '../host.ts';
-import { IsaInterrupts } from '../isa-interrupts.ts';
+import { ProcessorBus } from '../processor-bus.ts';
 import { cmosHardDisks, installIde } from './i440fx-drives.ts';
 
 /** What the machine's control loop does for the board. */
@@ -54,9 +55,7 @@ export interface MachineParts {
   readonly cdroms: ReadonlyMap<string, PacketDrive>;
   readonly rtc: Rtc;
   readonly pci: PciBus;
-  readonly pic: Pic8259;
-  /** The interrupt wires of the ISA bus. */
-  readonly interrupts: IsaInterrupts;
+  readonly interrupts: Interrupts;
 }
 
 export interface I440fxOptions {
@@ -69,6 +68,8 @@ export interface I440fxOptions {
   readonly random: () => number;
 }
 
+const IO_APIC_SIZE = 0x1000;
+const LOCAL_APIC_BASE = 0xfee0_0000;
 const VIDEO_WINDOW = 0xa_0000;
 const VIDEO_WINDOW_SIZE = 0x2_0000;
 const SERIAL_PORTS = [
@@ -100,18 +101,13 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   const pins = processorPins(vcpus);
 
   // 1. Interrupt controllers: loaded first, so that levels that devices drive afterwards are no new edges.
-  const pic = board.install('pic', pic8259, {
-    intr: { set: (level) => vcpus[0]?.interrupt(level) },
-    acknowledged: (irq) => {
-      if (irq === 0) pit.irq0Acknowledged();
-    },
-  });
-  const irqs = new IsaInterrupts({ pic: (irq) => pic.line(irq) });
+  const model = cpuModel(config.cpu.model);
+  const { interrupts, processorBuses } = installInterrupts(options, vcpus, model.features.has('apic'), () => pit.irq0Acknowledged());
 
   // 2. The two bridges and the PCI bus.
   const bridge = board.install('host bridge', i440fx, { memory: board.space, ram: board.memory.ram });
   const isa = board.install('isa bridge', piix3, {
-    irqs: Array.from({ length: 16 }, (_, irq) => irqs.source(irq)),
+    irqs: Array.from({ length: 16 }, (_, irq) => interrupts.isaLine(irq)),
     reset: (request) => options.control.requestReset(request),
     a20: pins.a20.source(),
     ignoreNumericError: { set: (level) => vcpus[0]?.ignoreNumericError?.(level) },
@@ -124,17 +120,17 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
 
   // 3. What the ISA bridge contains or is next to.
   const pit = board.install('pit', pit8254, {
-    irq0: irqs.source(0),
-    irq0Feedback: { wanted: () => !pic.masked(0), requested: () => pic.requested(0) },
+    irq0: interrupts.isaLine(0),
+    irq0Feedback: { wanted: () => !interrupts.pic.masked(0), requested: () => interrupts.pic.requested(0) },
   });
-  const rtc = board.install('rtc', rtcMc146818, { irq8: irqs.source(8), time: options.civilTime, cmos: cmosContents(board, config, host) });
+  const rtc = board.install('rtc', rtcMc146818, { irq8: interrupts.isaLine(8), time: options.civilTime, cmos: cmosContents(board, config, host) });
   const dma = board.install('dma', i8237, {});
-  const { keyboard, mouse } = installInput(board, host, irqs, pins.a20, options.control);
-  const serial = installSerial(board, config, host, irqs);
-  mapSystemPorts(board, pic, pit, rtc, dma);
+  const { keyboard, mouse } = installInput(board, host, interrupts, pins.a20, options.control);
+  const serial = installSerial(board, config, host, interrupts);
+  mapSystemPorts(board, interrupts, pit, rtc, dma);
 
   // 4. PCI functions.
-  const { ide, cdroms } = installIde(board, config, host, irqs);
+  const { ide, cdroms } = installIde(board, config, host, interrupts);
   pci.add(SLOT_PIIX3, FUNCTION_IDE, ide);
   const display = config.display.adapter === 'none' ? undefined : installVga(board, config, host);
   if (display !== undefined) pci.add(SLOT_VGA, 0, display);
@@ -143,11 +139,38 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   mapSystemRom(board.memory, board.space, host.bios);
   installFwCfg(board, config, host, serial.length);
   for (let index = 0; index < config.cpu.count; index++) {
-    const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, pic, isa));
+    const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, processorBuses[index], isa));
     vcpus.push(vcpu);
     vcpu.a20(pins.a20Level());
   }
-  return { parts: { keyboard, mouse, serial, display, cdroms, rtc, pci, pic, interrupts: irqs }, vcpus };
+  return { parts: { keyboard, mouse, serial, display, cdroms, rtc, pci, interrupts }, vcpus };
+}
+
+/** The 8259s, and for processors that have one, local APICs and an I/O APIC. */
+function installInterrupts(
+  { board, config }: I440fxOptions,
+  vcpus: readonly Vcpu[],
+  apic: boolean,
+  timerAcknowledged: () => void,
+): { interrupts: Interrupts; processorBuses: readonly ProcessorBus[] } {
+  const processors = Array.from({ length: config.cpu.count }, (_, index) => ({
+    interrupt: (pending: boolean) => vcpus[index]?.interrupt(pending),
+    nmi: () => vcpus[index]?.nmi(),
+    smi: () => vcpus[index]?.smi?.(),
+    init: () => vcpus[index]?.init(),
+    startup: (vector: number) => vcpus[index]?.startup(vector),
+  }));
+  const interrupts = createInterrupts((name, type, deviceOptions) => board.install(name, type, deviceOptions), {
+    processors,
+    apic,
+    relocated: (index, base, enabled) => processorBuses[index]?.relocate(base, enabled),
+    acknowledged: (line) => {
+      if (line === 0) timerAcknowledged();
+    },
+  });
+  const processorBuses = interrupts.localApics.map(({ registers }) => new ProcessorBus(board.space, registers, LOCAL_APIC_BASE));
+  if (interrupts.ioApic !== undefined) board.space.map(IO_APIC_BASE, IO_APIC_SIZE, interrupts.ioApic.registers, PRIORITY_CHIPSET);
+  return { interrupts, processorBuses };
 }
 
 /** Wires to the processors that several devices share. */
@@ -162,19 +185,27 @@ function processorPins(vcpus: readonly Vcpu[]): { a20: SharedIrq; a20Level: () =
   return { a20, a20Level: () => level };
 }
 
-function vcpuOptions(index: number, { board, config, host, random }: I440fxOptions, pic: Pic8259, isa: Piix3): VcpuOptions {
+function vcpuOptions(
+  index: number,
+  { board, config, host, random }: I440fxOptions,
+  interrupts: Interrupts,
+  bus: ProcessorBus | undefined,
+  isa: Piix3,
+): VcpuOptions {
+  const apic = interrupts.localApics[index];
   return {
     index,
     count: config.cpu.count,
     model: config.cpu.model,
     physical: board.physical,
     ports: board.ports,
-    mmio: board.space,
-    acknowledgeInterrupt: () => pic.acknowledge(),
+    mmio: bus ?? board.space,
+    acknowledgeInterrupt: () => interrupts.acknowledge(index),
     now: () => board.scheduler.now(),
     random,
     doorbell: host.doorbell,
     coprocessorError: (pending) => isa.coprocessorError.set(pending),
+    ...(apic === undefined ? {} : { apic: apic.msr }),
     log: host.log(`cpu${index}`),
   };
 }
@@ -190,7 +221,7 @@ function mapBridgePorts(board: Board, pci: PciBus, isa: Piix3): void {
   ports.map(COPROCESSOR_ERROR_PORT, 2, isa.coprocessor);
 }
 
-function mapSystemPorts({ ports }: Board, pic: Pic8259, pit: Pit8254, rtc: Rtc, dma: I8237): void {
+function mapSystemPorts({ ports }: Board, { pic }: Interrupts, pit: Pit8254, rtc: Rtc, dma: I8237): void {
   ports.map(0x00, 16, dma.primary);
   ports.map(0x20, 2, pic.master);
   ports.map(0x40, 4, pit.counters);
@@ -205,7 +236,7 @@ function mapSystemPorts({ ports }: Board, pic: Pic8259, pit: Pit8254, rtc: Rtc, 
 function installInput(
   board: Board,
   host: MachineHost,
-  irqs: IsaInterrupts,
+  interrupts: Interrupts,
   a20: SharedIrq,
   control: BoardControl,
 ): { keyboard: Ps2Keyboard; mouse: Ps2Mouse } {
@@ -215,8 +246,8 @@ function installInput(
   const gate: IrqLine = a20.source();
   gate.set(true); // the controller's output port after power-on
   const controller = board.install('i8042', i8042, {
-    irq1: irqs.source(1),
-    irq12: irqs.source(12),
+    irq1: interrupts.isaLine(1),
+    irq12: interrupts.isaLine(12),
     keyboard,
     mouse,
     a20: (enabled) => gate.set(enabled),
@@ -227,11 +258,11 @@ function installInput(
   return { keyboard, mouse };
 }
 
-function installSerial(board: Board, config: VmConfig, host: MachineHost, irqs: IsaInterrupts): Uart16550[] {
+function installSerial(board: Board, config: VmConfig, host: MachineHost, interrupts: Interrupts): Uart16550[] {
   return config.serial.map((_, index) => {
     const { port, irq } = SERIAL_PORTS[index]!;
     const peer = host.serial[index];
-    const uart = board.install(`com${index + 1}`, uart16550, { irq: irqs.source(irq), ...(peer === undefined ? {} : { peer }) });
+    const uart = board.install(`com${index + 1}`, uart16550, { irq: interrupts.isaLine(irq), ...(peer === undefined ? {} : { peer }) });
     board.ports.map(port, 8, uart.registers);
     return uart;
   });
@@ -273,12 +304,13 @@ function cmosContents(board: Board, config: VmConfig, host: MachineHost): Uint8A
 
 function installFwCfg(board: Board, config: VmConfig, host: MachineHost, serialPorts: number): void {
   const ramSize = board.memory.ram.length;
-  const model = cpuModels.find(({ name }) => name === config.cpu.model);
+  const model = cpuModel(config.cpu.model);
   const described: FirmwareBoard = {
     ramSize,
     lowRam: Math.min(ramSize, PCI_HOLE),
     cpus: config.cpu.count,
-    cpuName: model?.brand ?? config.cpu.model,
+    cpuName: model.brand ?? model.name,
+    apic: model.features.has('apic'),
     hpet: false,
     serial: SERIAL_PORTS.slice(0, serialPorts),
     parallel: false,
