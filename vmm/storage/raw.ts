@@ -10,6 +10,9 @@ export interface RawOptions {
   /** Where the contents start in the file, and how long they are: a partition, a flat extent. Default: the whole file. */
   readonly start?: number;
   readonly length?: number;
+  /** The size is rounded up to a multiple of this (CDs: 2048) or to at least this (diskettes: their format's). */
+  readonly unit?: number;
+  readonly least?: number;
 }
 
 /**
@@ -36,7 +39,9 @@ export class RawNode implements BlockNode {
     const start = options.start ?? 0;
     const length = options.length ?? (await file.size()) - start;
     if (length <= 0) throw new VmmError('invalid', `${file.path} is empty: a disk image needs at least one sector (512 bytes)`);
-    return new RawNode(file, start, Math.ceil(length / SECTOR) * SECTOR, (options.readOnly ?? false) || file.readOnly);
+    const unit = options.unit ?? SECTOR;
+    const size = Math.max(options.least ?? 0, Math.ceil(length / unit) * unit);
+    return new RawNode(file, start, size, (options.readOnly ?? false) || file.readOnly);
   }
 
   read(offset: number, into: Uint8Array): Promise<void> {

@@ -1,0 +1,70 @@
+/**
+ * The io thread: one worker that holds the block graph of a machine's drives and moves data between files and guest RAM. Orders come from the
+ * control thread, requests through the ring from the machine thread.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { messageOf, VmmError } from '../base/errors.ts';
+import { openImage } from '../storage/open.node.ts';
+import type { RingMessage } from '../storage/ring/layout.ts';
+import { DiskServer } from '../storage/ring/server.ts';
+import type { FromIo, IoAnswers, IoRequest, IoThreadData, OpenRequest, ToIo } from './io-messages.ts';
+
+if (parentPort !== null && workerData !== null) serve(workerData as IoThreadData, parentPort);
+
+function serve(data: IoThreadData, control: MessagePort): void {
+  const doorbell = new Int32Array(data.doorbell);
+  const say = (message: FromIo) => control.postMessage(message);
+  const server = new DiskServer({
+    memory: data.ring,
+    ring() {
+      Atomics.add(doorbell, 0, 1);
+      Atomics.notify(doorbell, 0);
+    },
+    onStall: (stall) => say({ type: 'stall', stall }),
+    breathe: () => new Promise((resolve) => setImmediate(resolve)),
+  });
+  control.on('message', (message: ToIo | { readonly machine: MessagePort }) => {
+    if ('machine' in message) message.machine.on('message', (one: RingMessage) => server.message(one));
+    else void answer(server, message, say);
+  });
+}
+
+async function answer(server: DiskServer, message: ToIo, say: (message: FromIo) => void): Promise<void> {
+  try {
+    const result = await perform(server, message);
+    say({ type: 'answer', id: message.id, result });
+  } catch (error) {
+    const known = error instanceof VmmError ? error : new VmmError('internal', messageOf(error), {}, error);
+    say({ type: 'error', id: message.id, kind: known.kind, message: known.message, context: { ...known.context } });
+  }
+}
+
+async function perform(server: DiskServer, request: IoRequest): Promise<IoAnswers[keyof IoAnswers]> {
+  switch (request.method) {
+    case 'open':
+      return open(server, request.params);
+    case 'close':
+      await close(server, request.params.drive);
+      return null;
+    case 'retry':
+      server.resume();
+      return null;
+    case 'shutdown':
+      await Promise.all(server.drives.map((drive) => close(server, drive)));
+      return null;
+  }
+}
+
+async function open(server: DiskServer, { policy, ...spec }: OpenRequest): Promise<IoAnswers['open']> {
+  const node = await openImage(spec);
+  return { drive: server.attach(node, policy), size: node.size, readOnly: node.readOnly, file: spec.file };
+}
+
+async function close(server: DiskServer, drive: number): Promise<void> {
+  const node = await server.detach(drive);
+  try {
+    await node?.flush();
+  } finally {
+    await node?.close();
+  }
+}
