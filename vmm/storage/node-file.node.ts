@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import { VmmError } from '../base/errors.ts';
+import { messageOf, VmmError } from '../base/errors.ts';
 import { sparseSupport } from './sparse.node.ts';
 import type { HostFile } from './host-file.ts';
 
@@ -210,7 +210,7 @@ export class NodeFile implements HostFile {
   private hostError(action: string, error: unknown): VmmError {
     if (error instanceof VmmError) return error;
     const code = codeOf(error);
-    const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
+    const reason = reasons[code] ?? messageOf(error);
     return new VmmError('host', `cannot ${action} ${this.path}: ${reason}`, { path: this.path, code }, error);
   }
 }
@@ -227,7 +227,7 @@ function lengthOf(pieces: readonly Uint8Array[]): number {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 function openError(path: string, error: unknown, options: NodeFileOptions): VmmError {
@@ -256,6 +256,6 @@ function openError(path: string, error: unknown, options: NodeFileOptions): VmmE
     case 'EROFS':
       return new VmmError('host', `${path} is on a read-only file system; open it read-only`, context, error);
     default:
-      return new VmmError('host', `cannot open ${path}: ${error instanceof Error ? error.message : String(error)}`, context, error);
+      return new VmmError('host', `cannot open ${path}: ${messageOf(error)}`, context, error);
   }
 }

@@ -36,7 +36,8 @@ export interface BlockNode {
 
 /** Whether all bytes are zero. Word by word: this runs over everything that convert and compact copy. */
 export function isZero(bytes: Uint8Array): boolean {
-  const head = Math.min(bytes.length, -bytes.byteOffset & 3);
+  if (bytes.length < 4) return bytes.every((byte) => byte === 0);
+  const head = -bytes.byteOffset & 3;
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, (bytes.length - head) >> 2);
   for (let i = 0; i < head; i++) if (bytes[i] !== 0) return false;
   const unrolled = words.length & ~7;
