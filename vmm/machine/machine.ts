@@ -164,15 +164,16 @@ export class Machine {
     return { time: this.clock.now(), devices: this.board.save(), vcpus: this.vcpus.map((vcpu) => vcpu.save()) };
   }
 
-  /** Into a newly built machine, memory already in place. Throws VmmError before anything is changed. */
+  /** Into a newly built machine, memory already in place. Throws VmmError; the machine cannot be used then. */
   load(saved: SavedMachine): void {
     if (saved.vcpus.length !== this.vcpus.length) {
       throw new VmmError('invalid', `the saved state has ${saved.vcpus.length} processors, this machine has ${this.vcpus.length}`);
     }
     const load = this.board.prepare(saved.devices);
-    this.vcpus.forEach((vcpu, index) => vcpu.load(saved.vcpus[index]!));
     this.clock.set(saved.time);
     load();
+    // Last, because a processor's state has the levels of its pins, and devices drive them while they are loaded.
+    this.vcpus.forEach((vcpu, index) => vcpu.load(saved.vcpus[index]!));
   }
 
   dispose(): void {

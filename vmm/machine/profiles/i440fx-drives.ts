@@ -1,15 +1,22 @@
 import { assert } from '../../base/errors.ts';
 import { SECTOR_BYTES, type DiskBackend } from '../../base/disk-backend.ts';
 import { defaultGeometry } from '../../devices/storage/ata/disk.ts';
+import type { I8237 } from '../../devices/dma/i8237.ts';
 import type { Interrupts } from '../../devices/irq/interrupt-router.ts';
 import type { PacketDrive } from '../../devices/storage/ata/packet-drive.ts';
+import { fdc82077, type Fdc82077 } from '../../devices/storage/floppy/fdc-82077.ts';
 import { piix3Ide, type IdeDriveOptions, type Piix3Ide } from '../../devices/storage/ide/piix3-ide.ts';
-import type { DiskGeometry } from '../../devices/time/cmos-layout.ts';
+import type { CmosFloppyType, DiskGeometry } from '../../devices/time/cmos-layout.ts';
 import type { Drive } from '../../protocol/config-drives.ts';
 import type { VmConfig } from '../../protocol/config.ts';
 import type { Board } from '../board.ts';
 import type { MachineHost } from '../host.ts';
 
+const FLOPPY_DRIVES = 2;
+const FLOPPY_PORTS = 0x3f0;
+const FLOPPY_CHANGE_LINE = 0x3f7;
+const FLOPPY_IRQ = 6;
+const FLOPPY_DMA = 2;
 const IDE_SLOTS = 4;
 export const IDE_IRQS = [14, 15] as const;
 const IDE_PORTS = [
@@ -52,6 +59,28 @@ function driveOptions(drive: Drive, config: VmConfig, host: MachineHost, self: (
   }
   assert(backend !== undefined, `the disk ${drive.id} was not opened`);
   return { kind: 'disk', disk: { backend, serial } };
+}
+
+export interface FloppyDrives {
+  readonly fdc: Fdc82077;
+  /** Drive numbers by the configuration's drive id. */
+  readonly numbers: ReadonlyMap<string, number>;
+  /** For CMOS RAM. */
+  readonly types: readonly [CmosFloppyType, CmosFloppyType];
+}
+
+/** The floppy controller, whose ports surround the one that belongs to the first IDE channel. */
+export function installFloppies(board: Board, config: VmConfig, host: MachineHost, interrupts: Interrupts, dma: I8237): FloppyDrives {
+  const present = config.drives.filter(({ bus }) => bus === 'floppy');
+  const drives = Array.from({ length: FLOPPY_DRIVES }, (_, slot) => {
+    const drive = present.find((each) => each.slot === slot);
+    return drive === undefined ? undefined : { medium: host.disks.get(drive.id) };
+  });
+  const fdc = board.install('fdc', fdc82077, { irq: interrupts.isaLine(FLOPPY_IRQ), dma: dma.channel(FLOPPY_DMA), drives });
+  board.ports.map(FLOPPY_PORTS, 6, fdc.registers);
+  board.ports.map(FLOPPY_CHANGE_LINE, 1, fdc.changeLine);
+  const type = (slot: number): CmosFloppyType => fdc.drives[slot]?.kind ?? 'none';
+  return { fdc, numbers: new Map(present.map(({ id, slot }) => [id, slot])), types: [type(0), type(1)] };
 }
 
 /** Geometries of the two disks of the first channel, for CMOS RAM. */

@@ -1,5 +1,5 @@
 import type { Vcpu, VcpuOptions } from '../../accel/accelerator.ts';
-import { SharedIrq, type IrqLine } from '../../bus/irq.ts';
+import type { IrqLine } from '../../bus/irq.ts';
 import { PRIORITY_CHIPSET, PRIORITY_LEGACY } from '../../bus/memory-bus.ts';
 import { cpuModel } from '../../cpu/models/models.ts';
 import { uart16550, type Uart16550 } from '../../devices/char/uart-16550.ts';
@@ -38,7 +38,7 @@ import { fwCfgContent, type FirmwareBoard } from '../firmware/fw-cfg-content.ts'
 import { mapSystemRom } from '../firmware/system-rom.ts';
 import type { MachineHost } from '../host.ts';
 import { ProcessorBus } from '../processor-bus.ts';
-import { cmosHardDisks, installIde } from './i440fx-drives.ts';
+import { cmosHardDisks, installFloppies, installIde, type FloppyDrives } from './i440fx-drives.ts';
 
 /** What the machine's control loop does for the board. */
 export interface BoardControl {
@@ -53,6 +53,7 @@ export interface MachineParts {
   readonly display: VgaAdapter | undefined;
   /** CD drives by id. */
   readonly cdroms: ReadonlyMap<string, PacketDrive>;
+  readonly floppies: FloppyDrives;
   readonly rtc: Rtc;
   readonly pci: PciBus;
   readonly interrupts: Interrupts;
@@ -98,7 +99,7 @@ function powerOfTwo(least: number): number {
 export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; vcpus: readonly Vcpu[] } {
   const { board, config, host } = options;
   const vcpus: Vcpu[] = [];
-  const pins = processorPins(vcpus);
+  const a20 = createA20Gate(vcpus);
 
   // 1. Interrupt controllers: loaded first, so that levels that devices drive afterwards are no new edges.
   const model = cpuModel(config.cpu.model);
@@ -109,7 +110,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   const isa = board.install('isa bridge', piix3, {
     irqs: Array.from({ length: 16 }, (_, irq) => interrupts.isaLine(irq)),
     reset: (request) => options.control.requestReset(request),
-    a20: pins.a20.source(),
+    a20,
     ignoreNumericError: { set: (level) => vcpus[0]?.ignoreNumericError?.(level) },
     apmCommand: () => undefined,
   });
@@ -123,9 +124,11 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
     irq0: interrupts.isaLine(0),
     irq0Feedback: { wanted: () => !interrupts.pic.masked(0), requested: () => interrupts.pic.requested(0) },
   });
-  const rtc = board.install('rtc', rtcMc146818, { irq8: interrupts.isaLine(8), time: options.civilTime, cmos: cmosContents(board, config, host) });
   const dma = board.install('dma', i8237, {});
-  const { keyboard, mouse } = installInput(board, host, interrupts, pins.a20, options.control);
+  const floppies = installFloppies(board, config, host, interrupts, dma);
+  const cmos = cmosContents(board, config, host, floppies.types);
+  const rtc = board.install('rtc', rtcMc146818, { irq8: interrupts.isaLine(8), time: options.civilTime, cmos });
+  const { keyboard, mouse } = installInput(board, host, interrupts, a20, options.control);
   const serial = installSerial(board, config, host, interrupts);
   mapSystemPorts(board, interrupts, pit, rtc, dma);
 
@@ -141,9 +144,9 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   for (let index = 0; index < config.cpu.count; index++) {
     const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, processorBuses[index], isa));
     vcpus.push(vcpu);
-    vcpu.a20(pins.a20Level());
+    vcpu.a20(a20.level);
   }
-  return { parts: { keyboard, mouse, serial, display, cdroms, rtc, pci, interrupts }, vcpus };
+  return { parts: { keyboard, mouse, serial, display, cdroms, floppies, rtc, pci, interrupts }, vcpus };
 }
 
 /** The 8259s, and for processors that have one, local APICs and an I/O APIC. */
@@ -173,16 +176,26 @@ function installInterrupts(
   return { interrupts, processorBuses };
 }
 
-/** Wires to the processors that several devices share. */
-function processorPins(vcpus: readonly Vcpu[]): { a20: SharedIrq; a20Level: () => boolean } {
-  let level = false;
-  const a20 = new SharedIrq({
+/** A20M# of all processors. */
+interface A20Gate extends IrqLine {
+  readonly level: boolean;
+}
+
+/**
+ * Port 92h and the keyboard controller both drive A20: the one that was written last is obeyed. On boards that or the two, a program that knows only one
+ * of them could not switch off what the firmware has switched on with the other.
+ */
+function createA20Gate(vcpus: readonly Vcpu[]): A20Gate {
+  let level = true; // the keyboard controller's output port after power-on
+  return {
+    get level() {
+      return level;
+    },
     set: (enabled) => {
       level = enabled;
       for (const vcpu of vcpus) vcpu.a20(enabled);
     },
-  });
-  return { a20, a20Level: () => level };
+  };
 }
 
 function vcpuOptions(
@@ -237,20 +250,18 @@ function installInput(
   board: Board,
   host: MachineHost,
   interrupts: Interrupts,
-  a20: SharedIrq,
+  a20: IrqLine,
   control: BoardControl,
 ): { keyboard: Ps2Keyboard; mouse: Ps2Mouse } {
   const leds = (lamps: number): void => host.events.leds({ scroll: (lamps & 1) !== 0, num: (lamps & 2) !== 0, caps: (lamps & 4) !== 0 });
   const keyboard = board.install('keyboard', ps2Keyboard, { leds });
   const mouse = board.install('mouse', ps2Mouse, {});
-  const gate: IrqLine = a20.source();
-  gate.set(true); // the controller's output port after power-on
   const controller = board.install('i8042', i8042, {
     irq1: interrupts.isaLine(1),
     irq12: interrupts.isaLine(12),
     keyboard,
     mouse,
-    a20: (enabled) => gate.set(enabled),
+    a20: (enabled) => a20.set(enabled),
     resetProcessor: () => control.requestReset('init'),
   });
   board.ports.map(0x60, 1, controller.data);
@@ -290,13 +301,13 @@ function installVga(board: Board, config: VmConfig, host: MachineHost): VgaAdapt
   return adapter;
 }
 
-function cmosContents(board: Board, config: VmConfig, host: MachineHost): Uint8Array {
+function cmosContents(board: Board, config: VmConfig, host: MachineHost, floppies: FloppyDrives['types']): Uint8Array {
   const ram = board.memory.ram.length;
   return cmosFor({
     lowMemory: Math.min(ram, PCI_HOLE),
     highMemory: Math.max(0, ram - PCI_HOLE),
     processors: config.cpu.count,
-    floppies: ['none', 'none'],
+    floppies,
     bootOrder: Array.from(config.boot.order).slice(0, 3) as ('a' | 'c' | 'd' | 'n')[],
     hardDisks: cmosHardDisks(config, host.disks),
   });
@@ -314,7 +325,7 @@ function installFwCfg(board: Board, config: VmConfig, host: MachineHost, serialP
     hpet: false,
     serial: SERIAL_PORTS.slice(0, serialPorts),
     parallel: false,
-    floppy: false,
+    floppy: config.drives.some(({ bus }) => bus === 'floppy'),
   };
   const { items, files } = fwCfgContent(config, described);
   const boot = host.boot && directBootFiles(board, host, host.boot.kernel.name, ramSize);
