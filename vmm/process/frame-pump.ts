@@ -40,6 +40,7 @@ export class FramePump {
   readonly #screen: Screen;
   readonly #watches = new Map<Viewer, Watch>();
   #scanout: Scanout | undefined;
+  #final = false;
   #refreshing: Promise<void> | undefined;
   #ticking = false;
   #lastChange: number;
@@ -87,6 +88,12 @@ export class FramePump {
     this.#schedule();
   }
 
+  /** The machine has ended: this is what its display shows from now on. */
+  finish(scanout: Scanout): void {
+    this.#scanout = scanout;
+    this.#final = true;
+  }
+
   /** The screen as it is now, for a picture or for its text. */
   async look(): Promise<Screen> {
     await this.#refresh();
@@ -122,7 +129,7 @@ export class FramePump {
   }
 
   async #refreshNow(): Promise<void> {
-    this.#scanout = await this.#host.scanout();
+    if (!this.#final) this.#scanout = await this.#host.scanout();
     const { mode } = this.#screen;
     if (this.#screen.refresh()) this.#lastChange = this.#host.now();
     if (mode !== this.#screen.mode) this.#host.modeChanged(this.#screen.mode);

@@ -102,6 +102,13 @@ export class MachineControl {
     this.parallel.flush();
   }
 
+  /** The machine has ended: what was not told yet. */
+  finish(): void {
+    this.flush();
+    const { display } = this.#machine.parts;
+    this.#host.say({ type: 'last', counters: this.counters(), ...(display && { scanout: display.scanout() }) });
+  }
+
   handle(message: ToMachine): void {
     const { machine, parts } = this.#machine;
     switch (message.type) {

@@ -74,6 +74,8 @@ export type FromMachine =
   | { readonly type: 'log'; readonly record: LogRecord }
   | { readonly type: 'answer'; readonly id: number; readonly answer: object }
   | { readonly type: 'qtest'; readonly line: string }
+  /** Before `ended`: the last figures and the last picture. */
+  | { readonly type: 'last'; readonly counters: Counters; readonly scanout?: Scanout }
   | { readonly type: 'ended'; readonly end: RunEnd };
 
 /** The machine thread as the control thread sees it: a worker, or a fake in tests. */

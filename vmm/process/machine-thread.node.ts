@@ -97,8 +97,7 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
   if (data.paused) built.machine.pause();
   control.attach(built);
   const end = built.machine.run();
-  control.flush();
-  say({ type: 'answer', id: 0, answer: control.counters() }); // the last figures, for --stats
+  control.finish();
   built.machine.dispose();
   return endOf(end);
 }

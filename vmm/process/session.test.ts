@@ -1,6 +1,6 @@
-import { PNG } from 'pngjs';
 import type { LogRecord } from '../base/log.ts';
 import { createLog } from '../base/log.ts';
+import { BLACK } from '../display/surface.ts';
 import { type Client, connect } from '../protocol/client.ts';
 import { parseConfig } from '../protocol/config.ts';
 import { decodeFrame, decodeSerial, kindOf } from '../protocol/frames.ts';
@@ -10,7 +10,7 @@ import { transportPair } from '../protocol/transport.ts';
 import type { Drives } from './drives.ts';
 import { FakeMachine } from './fake-machine.test-support.ts';
 import { hostTime, machineHost } from './host.node.ts';
-import { forwardEvents, machineHandlers } from './machine-handlers.ts';
+import { forwardEvents, type MachineHost, machineHandlers } from './machine-handlers.ts';
 import { Session } from './session.ts';
 
 const config = parseConfig({ id: '6f1d0a52-6a5e-4c7b-9f5e-0d0c5f3f8a11', name: 'Test', serial: [{ backend: 'none' }, { backend: 'none' }] });
@@ -33,7 +33,12 @@ function bench(): Bench {
   const log: LogRecord[] = [];
   const write = createLog('test', (record) => log.push(record));
   const session = new Session({ config, thread: machine, time: hostTime, log: write, onLog: (record) => log.push(record) });
-  const host = machineHost((count) => log.slice(-count).map(({ message }) => message));
+  session.start();
+  const host: MachineHost = {
+    ...machineHost((count) => log.slice(-count).map(({ message }) => message)),
+    // The real one takes seconds inside jest's sandbox; display/png.test.ts and the tests of the command have it.
+    encodePng: ({ width, height, words }) => Buffer.from(`${width}x${height} ${words.some((word) => word !== BLACK) ? 'drawn' : 'black'}`),
+  };
   const client = () => {
     const [here, there] = transportPair();
     const served = serve(there, {
@@ -116,14 +121,11 @@ describe('screen', () => {
     await expect(client.call('screen.wait', { pattern: '(' })).rejects.toMatchObject({ kind: 'usage' });
   });
 
-  it('is a PNG, in its own size and smaller', async () => {
+  it('is a picture, in its own size and smaller', async () => {
     current.machine.print(0, 'X');
     const { png, width, height } = await client.call('screen.screenshot', {});
-    const header = Buffer.from(png, 'base64');
-    expect([header.readUInt32BE(16), header.readUInt32BE(20), width, height]).toEqual([720, 400, 720, 400]);
-    const small = await client.call('screen.screenshot', { maxWidth: 160 });
-    expect(small).toMatchObject({ width: 160, height: 120 });
-    expect(new Set(PNG.sync.read(Buffer.from(small.png, 'base64')).data).size).toBeGreaterThan(1);
+    expect([Buffer.from(png, 'base64').toString(), width, height]).toEqual(['720x400 drawn', 720, 400]);
+    await expect(client.call('screen.screenshot', { maxWidth: 160 })).resolves.toMatchObject({ width: 160, height: 120 });
   });
 
   it('sends the whole first, then what changed, one frame per credit', async () => {

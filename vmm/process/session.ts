@@ -6,7 +6,7 @@ import type { PauseReason, VmState } from '../protocol/states.ts';
 import { Emitter } from './emitter.ts';
 import { FramePump } from './frame-pump.ts';
 import { InputState } from './input-state.ts';
-import type { FromMachine, MachineThread, Question, Questions, RunEnd, ToMachine } from './machine-messages.ts';
+import type { Counters, FromMachine, MachineThread, Question, Questions, RunEnd, ToMachine } from './machine-messages.ts';
 import { SerialPort } from './serial-hub.ts';
 
 export interface SessionEvents {
@@ -20,6 +20,8 @@ export interface SessionEvents {
   debugcon: Uint8Array;
   parallel: Uint8Array;
   qtest: string;
+  /** As last heard; once more when the machine has ended. */
+  counters: Counters;
   ended: RunEnd;
 }
 
@@ -70,7 +72,7 @@ export class Session extends Emitter<SessionEvents> {
   #stopping: RunEnd | undefined;
   #resolveEnded: (end: RunEnd) => void = () => undefined;
   #guestTime = 0;
-  #lastAnswer: number;
+  #lastAnswer = 0;
   #hanging = false;
   #cancelBeat: () => void = () => undefined;
 
@@ -78,7 +80,6 @@ export class Session extends Emitter<SessionEvents> {
     super();
     this.#options = options;
     this.config = options.config;
-    this.#lastAnswer = options.time.now();
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
     this.serial = options.config.serial.map((_, port) => new SerialPort((data) => this.post({ type: 'serialInput', port, data })));
     this.input = new InputState({
@@ -89,7 +90,12 @@ export class Session extends Emitter<SessionEvents> {
       keysTaken: () => this.ask('keysTaken').then(() => undefined),
       sleep: (milliseconds) => new Promise((resolve) => options.time.after(milliseconds, resolve)),
     });
-    options.thread.start({ message: (message) => this.#receive(message), exited: (problem) => this.#exited(problem) });
+  }
+
+  /** Powers the machine on. Back ends are connected before, so that they miss nothing. */
+  start(): void {
+    this.#lastAnswer = this.#options.time.now();
+    this.#options.thread.start({ message: (message) => this.#receive(message), exited: (problem) => this.#exited(problem) });
     this.#beat();
   }
 
@@ -233,13 +239,20 @@ export class Session extends Emitter<SessionEvents> {
         return this.#options.onLog(message.record);
       case 'answer': {
         const { answer } = message;
-        if ('guestTime' in answer) this.#guestTime = answer.guestTime as number;
+        if (isCounters(answer)) {
+          this.#guestTime = answer.guestTime;
+          this.emit('counters', answer);
+        }
         this.#answers.get(message.id)?.resolve(answer);
         this.#answers.delete(message.id);
         return;
       }
       case 'qtest':
         return this.emit('qtest', message.line);
+      case 'last':
+        this.emit('counters', message.counters);
+        if (message.scanout !== undefined) this.#frames?.finish(message.scanout);
+        return;
       case 'ended':
         return this.#finish(message.end);
     }
@@ -285,4 +298,8 @@ export class Session extends Emitter<SessionEvents> {
     if (this.#state === 'running' || this.#state === 'paused') void this.ask('counters').catch(() => undefined);
     this.#cancelBeat = this.#options.time.after(HEARTBEAT, () => this.#beat());
   }
+}
+
+function isCounters(answer: object): answer is Counters {
+  return 'instructions' in answer;
 }

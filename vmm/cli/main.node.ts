@@ -1,0 +1,36 @@
+/** The `strate` command. Each group of subcommands adds itself to the program. */
+import { Command, CommanderError } from 'commander';
+import { strateVersion } from '../process/version.node.ts';
+import { exitStatus } from './exit-status.ts';
+import { failure } from './output.node.ts';
+import { addRun } from './run-command.node.ts';
+
+/** Sets the process's exit status; ends the process, since a machine's threads may be in the middle of something. */
+export async function main(argv: readonly string[]): Promise<void> {
+  let status: number = exitStatus.poweredOff;
+  const program = new Command('strate')
+    .description('Virtual machines: a whole PC in TypeScript and WebAssembly')
+    .version(strateVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (message, write) => write(message.replace(/^error: /, 'strate: ')) })
+    .exitOverride();
+  const does =
+    <A extends unknown[]>(work: (...args: A) => Promise<number | undefined>) =>
+    async (...args: A): Promise<void> => {
+      status = (await work(...args)) ?? exitStatus.poweredOff;
+    };
+  addRun(program, does);
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) status = error.exitCode === 0 ? exitStatus.poweredOff : exitStatus.badUsage;
+    else status = failure(error);
+  }
+  process.exitCode = status;
+  if (process.stdout.writableLength === 0) process.exit(status);
+  process.stdout.once('drain', () => process.exit(status));
+}
+
+export type Doing = <A extends unknown[]>(work: (...args: A) => Promise<number | undefined>) => (...args: A) => Promise<void>;

@@ -1,0 +1,28 @@
+/** What a configuration may ask for and this version cannot give yet. An entry goes away with the issue that brings the device. */
+import type { VmConfig } from '../protocol/config.ts';
+
+interface Gap {
+  readonly what: string;
+  readonly asked: (config: VmConfig) => boolean;
+}
+
+const gaps: readonly Gap[] = [
+  { what: '--accel kvm', asked: ({ accel }) => accel === 'kvm' },
+  { what: '--cpus above 1', asked: ({ cpu }) => cpu.count > 1 },
+  { what: '--firmware uefi', asked: ({ firmware }) => firmware === 'uefi' },
+  { what: '--boot n (network)', asked: ({ boot, nics }) => boot.order === 'n' && nics.length === 0 },
+  { what: '--nic', asked: ({ nics }) => nics.some(({ backend }) => backend.type !== 'none') },
+  { what: '--drive if=ahci', asked: ({ drives }) => drives.some(({ bus }) => bus === 'ahci') },
+  { what: '--drive if=virtio', asked: ({ drives }) => drives.some(({ bus }) => bus === 'virtio') },
+  { what: '--drive throttle', asked: ({ drives }) => drives.some(({ throttle }) => throttle !== undefined) },
+  ...(['qcow2', 'vmdk', 'vhd', 'vhdx', 'vdi'] as const).map((format) => ({
+    what: `image format ${format}`,
+    asked: ({ drives }: VmConfig) => drives.some((drive) => drive.format === format),
+  })),
+  { what: '--serial pty', asked: ({ serial }) => serial.some(({ backend }) => backend === 'pty') },
+];
+
+/** One line per thing that is asked for and missing. */
+export function notAvailable(config: VmConfig): string[] {
+  return gaps.filter(({ asked }) => asked(config)).map(({ what }) => `${what} is not available yet`);
+}

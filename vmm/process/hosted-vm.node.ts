@@ -1,0 +1,89 @@
+/** A machine together with what makes it a VM of a library: its folder's run record, log, socket and thumbnail. */
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { thumbnail } from '../display/scale.ts';
+import { encodePng } from '../display/png.node.ts';
+import { type ControlSocket, controlPath, listenOnSocket } from './control-socket.node.ts';
+import type { RunEnd } from './machine-messages.ts';
+import type { Session } from './session.ts';
+import { endRun, takeRun } from './run-record.node.ts';
+import { Vm, type VmOptions } from './vm.node.ts';
+import { THUMBNAIL_FILE } from './vm-folder.node.ts';
+
+export interface HostedVmOptions extends VmOptions {
+  /** The VM's folder; absent for a machine that is in no library. */
+  readonly folder?: string;
+  /** Where to listen for clients. Default: in the folder, if there is one. */
+  readonly control?: string;
+}
+
+export interface HostedVm {
+  readonly vm: Vm;
+  /** Everything is closed and written. */
+  readonly ended: Promise<RunEnd>;
+}
+
+const THUMBNAIL_WIDTH = 320;
+const THUMBNAIL_INTERVAL = 5000;
+
+/** @throws VmmError with one line for people when it cannot be started; the folder is as before then. */
+export async function hostVm(options: HostedVmOptions): Promise<HostedVm> {
+  const { folder } = options;
+  const socketPath = options.control ?? (folder === undefined ? undefined : controlPath(folder));
+  if (folder !== undefined) takeRun(folder, socketPath!);
+  let socket: ControlSocket | undefined;
+  let vm: Vm | undefined;
+  try {
+    if (socketPath !== undefined) socket = await listenOnSocket(socketPath, (transport) => vm?.attach(transport));
+    vm = await Vm.start(options);
+  } catch (error) {
+    socket?.close();
+    if (folder !== undefined) endRun(folder, { how: 'killed', status: 2 });
+    throw error;
+  }
+  const picture = folder !== undefined && !options.config.private ? new ThumbnailFile(vm.session, folder) : undefined;
+  const ended = vm.ended.then(async (end) => {
+    await picture?.finish();
+    if (folder !== undefined) endRun(folder, end);
+    socket?.close();
+    return end;
+  });
+  return { vm, ended };
+}
+
+/** Draws the screen small every few seconds, for libraries. */
+class ThumbnailFile {
+  readonly #session: Session;
+  readonly #path: string;
+  readonly #timer: NodeJS.Timeout;
+  #last = '';
+
+  constructor(session: Session, folder: string) {
+    this.#session = session;
+    this.#path = join(folder, THUMBNAIL_FILE);
+    this.#timer = setInterval(() => {
+      if (session.state === 'running') void this.#draw();
+    }, THUMBNAIL_INTERVAL);
+  }
+
+  /** The last picture of a machine that has ended. */
+  async finish(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#draw();
+  }
+
+  async #draw(): Promise<void> {
+    if (!this.#session.hasDisplay) return;
+    try {
+      const { surface, aspect } = (await this.#session.frames.look()).mode;
+      const png = encodePng(thumbnail(surface, aspect, THUMBNAIL_WIDTH));
+      const contents = Buffer.from(png).toString('base64');
+      if (contents === this.#last) return;
+      this.#last = contents;
+      writeFileSync(`${this.#path}.tmp`, png);
+      renameSync(`${this.#path}.tmp`, this.#path);
+    } catch {
+      rmSync(`${this.#path}.tmp`, { force: true }); // no picture is not worth a word
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/** One machine in this process: its threads, its back ends, its session and its protocol server. */
+import type { Readable, Writable } from 'node:stream';
+import { VmmError } from '../base/errors.ts';
+import { createLog } from '../base/log.ts';
+import { type FirmwareImages, findFirmware } from '../machine/firmware/find-firmware.node.ts';
+import type { VmConfig } from '../protocol/config.ts';
+import { serve } from '../protocol/server.ts';
+import type { Transport } from '../protocol/transport.ts';
+import { notAvailable } from './availability.ts';
+import { engineBinaries, readBootFiles } from './boot-files.node.ts';
+import { type DiskThread, openDisks } from './disk-thread.node.ts';
+import type { Drives } from './drives.ts';
+import { hostTime, machineHost, processUse } from './host.node.ts';
+import type { LogFile } from './log-file.node.ts';
+import type { Counters, RunEnd } from './machine-messages.ts';
+import { forwardEvents, machineHandlers } from './machine-handlers.ts';
+import { machineWorker } from './machine-worker.node.ts';
+import { type Backend, type BackendHost, openByteSink, openSerial } from './serial-backends.node.ts';
+import { Session } from './session.ts';
+import { runStats } from './stats.ts';
+import { strateVersion } from './version.node.ts';
+import { resolveIn } from './vm-folder.node.ts';
+
+export interface VmOptions {
+  readonly config: VmConfig;
+  /** Relative paths of the configuration are relative to it. */
+  readonly directory: string;
+  readonly log: LogFile;
+  readonly paused: boolean;
+  /** For back ends `stdio`. */
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  /** Told when something takes time. */
+  readonly progress?: (message: string) => void;
+}
+
+export class Vm {
+  readonly session: Session;
+  readonly drives: Drives;
+  /** How the run ended; all is closed then. Never rejects. */
+  readonly ended: Promise<RunEnd>;
+  readonly #options: VmOptions;
+  readonly #version = strateVersion();
+  readonly #started = processUse();
+  #counters: Counters | undefined;
+
+  private constructor(options: VmOptions, session: Session, disks: DiskThread, backends: readonly Backend[]) {
+    this.#options = options;
+    this.session = session;
+    this.drives = disks.drives(session);
+    this.ended = session.ended.then(async (end) => {
+      await closeAll(disks, backends);
+      return end;
+    });
+    session.on('counters', (counters) => (this.#counters = counters));
+  }
+
+  /** @throws VmmError with one line for people when it cannot be started; nothing runs then. */
+  static async start(options: VmOptions): Promise<Vm> {
+    const { config, directory, log } = options;
+    const [gap] = notAvailable(config);
+    if (gap !== undefined) throw new VmmError('unsupported', gap);
+    const boot = readBootFiles(config, directory);
+    const firmware = await firmwareOf(options);
+    const engine = await engineBinaries();
+    const disks = await openDisks(config, directory);
+    const write = createLog('vm', log.record);
+    write.info(`firmware from ${firmware.from}`);
+    const thread = machineWorker({
+      config,
+      paused: options.paused,
+      doorbell: disks.doorbell,
+      engine,
+      bios: firmware.bios,
+      ...(firmware.vgaBios && { vgaBios: firmware.vgaBios }),
+      ...(boot && { boot }),
+      disks: disks.forMachine(),
+    });
+    const session = new Session({ config, thread, time: hostTime, log: write, onLog: log.record, retryDisks: () => disks.retry() });
+    disks.onStall((message) => session.pauseForHost(message));
+    const backends: Backend[] = [];
+    try {
+      await openBackends(session, options, backends);
+    } catch (error) {
+      await closeAll(disks, backends);
+      throw error;
+    }
+    const vm = new Vm(options, session, disks, backends);
+    session.start();
+    return vm;
+  }
+
+  /** Serves a client. */
+  attach(transport: Transport): void {
+    const { log } = this.#options;
+    const host = machineHost((count) => log.last(count));
+    const client = serve(transport, {
+      role: 'machine',
+      version: this.#version,
+      handlers: machineHandlers(this.session, this.drives, host),
+      stateOf: () => this.session.state,
+      log: createLog('protocol', log.record),
+    });
+    forwardEvents(this.session, this.drives, client);
+    void this.ended.then(() => client.close('the machine has ended'));
+  }
+
+  /** Figures of the whole run, for `--stats`. */
+  stats(end: RunEnd): object {
+    const counters = this.#counters ?? { instructions: 0, guestTime: 0, idleTime: 0, exits: {}, drives: {}, nics: {}, accel: {} };
+    return runStats(counters, processUse(), this.#started, end);
+  }
+}
+
+/** Fills `backends` as they open, so that the caller can close those that did when a later one fails. */
+async function openBackends(session: Session, { config, directory, stdin, stdout, log }: VmOptions, backends: Backend[]): Promise<void> {
+  const host: BackendHost = { directory, stdin, stdout, log: createLog('serial', log.record) };
+  for (const [index, serial] of config.serial.entries()) backends.push(await openSerial(serial, session.serial[index]!, host));
+  backends.push(await openByteSink(config.debugcon, (listener) => session.on('debugcon', listener), host));
+  backends.push(await openByteSink(config.parallel, (listener) => session.on('parallel', listener), host));
+}
+
+async function closeAll(disks: DiskThread, backends: readonly Backend[]): Promise<void> {
+  await Promise.all([disks.close(), ...backends.map((backend) => backend.close())]);
+}
+
+async function firmwareOf({ config, directory, progress }: VmOptions): Promise<FirmwareImages> {
+  const named = config.firmware === 'seabios' || config.firmware === 'uefi' ? config.firmware : resolveIn(directory, config.firmware);
+  return findFirmware(named, progress === undefined ? {} : { progress });
+}
