@@ -86,7 +86,7 @@ export const en = {
   'first.body': 'An ISO, a floppy or a hard disk image. Strate looks at it, builds a PC that suits it, and you press Enter.',
   'first.try': 'Nothing at hand?',
   'first.tryIt': 'Try it',
-  'first.tryNamed': 'Try {{name}}',
+  'first.tryNamed': 'Try it: {{name}}',
   'first.fetching': 'Fetching…',
   'first.here': 'on this computer',
   'first.more_one': 'Show {{count}} more',
@@ -98,7 +98,7 @@ export const en = {
   'trash.restore': 'Restore',
   'trash.restoreNamed': 'Restore {{name}}',
   'trash.purge': 'Delete for ever…',
-  'trash.purgeNamed': 'Delete {{name}} for ever…',
+  'trash.purgeNamed': 'Delete for ever… {{name}}',
 
   'create.title': 'New machine from a file',
   'create.titleEmpty': 'New machine',

@@ -100,7 +100,7 @@ export const fr: Readonly<Record<keyof typeof en, string>> = {
   'trash.restore': 'Restaurer',
   'trash.restoreNamed': 'Restaurer {{name}}',
   'trash.purge': 'Supprimer définitivement…',
-  'trash.purgeNamed': 'Supprimer {{name}} définitivement…',
+  'trash.purgeNamed': 'Supprimer définitivement… {{name}}',
 
   'create.title': 'Nouvelle machine à partir d’un fichier',
   'create.titleEmpty': 'Nouvelle machine',

@@ -123,7 +123,7 @@ function TryGuest({ guest }: { guest: Guest }) {
       <Button
         icon={Download}
         isDisabled={!guest.available || busy}
-        aria-label={t('first.tryNamed', { name: guest.name })}
+        aria-label={busy ? `${t('first.fetching')} ${guest.name}` : t('first.tryNamed', { name: guest.name })}
         onPress={() => {
           setBusy(true);
           act

@@ -75,25 +75,27 @@ function PaletteBody({ close }: { close: () => void }) {
           <Search aria-hidden />
           <Input placeholder={t('palette.search')} />
         </SearchField>
-        <ListBox
-          className="palette-list"
-          aria-label={t('command.palette')}
-          items={entries}
-          onAction={(key) => {
-            close();
-            entries.find((entry) => entry.id === key)?.run();
-          }}
-          renderEmptyState={() => <p className="empty-line">{t('palette.nothing')}</p>}
-        >
-          {(entry) => (
-            <ListBoxItem id={entry.id} textValue={`${entry.title} ${entry.group}`} className="palette-item">
-              {entry.mark}
-              <span className="palette-title">{entry.title}</span>
-              <span className="palette-group">{entry.group}</span>
-              {entry.keys ? <Keys keys={entry.keys} /> : <span />}
-            </ListBoxItem>
-          )}
-        </ListBox>
+        <div className="palette-scroll" tabIndex={0}>
+          <ListBox
+            className="palette-list"
+            aria-label={t('command.palette')}
+            items={entries}
+            onAction={(key) => {
+              close();
+              entries.find((entry) => entry.id === key)?.run();
+            }}
+            renderEmptyState={() => <p className="empty-line">{t('palette.nothing')}</p>}
+          >
+            {(entry) => (
+              <ListBoxItem id={entry.id} textValue={`${entry.title} ${entry.group}`} className="palette-item">
+                {entry.mark}
+                <span className="palette-title">{entry.title}</span>
+                <span className="palette-group">{entry.group}</span>
+                {entry.keys ? <Keys keys={entry.keys} /> : <span />}
+              </ListBoxItem>
+            )}
+          </ListBox>
+        </div>
       </Autocomplete>
     </Dialog>
   );
