@@ -34,7 +34,11 @@ export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine 
     board,
     config,
     host,
-    control: { requestReset: (request) => machine.requestReset(request, 'guest') },
+    control: {
+      requestReset: (request) => machine.requestReset(request, 'guest'),
+      powerOff: () => machine.end({ how: 'powered-off' }),
+      debugExit: (status) => machine.end({ how: 'debug-exit', status }),
+    },
     civilTime: civilTime(),
     random: config.seed === undefined ? () => host.random() : seededRandom(config.seed),
   });
@@ -48,7 +52,9 @@ export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine 
     limit: config.cpu.limit,
     deterministic: config.time === 'virtual',
     returnsFromInit: () => RETURNING_CODES.has(parts.rtc.state.cmos[CMOS_SHUTDOWN_CODE]!),
-    pressPowerButton: () => undefined,
+    pressPowerButton: () => {
+      if (!parts.pm.pressPowerButton()) host.events.notice('warning', 'the guest does not listen to the power button');
+    },
     hostSlept: (gap) => {
       host.log('machine').info('the host was asleep', { seconds: Math.round(gap / 1e9) });
       if (config.rtc === 'utc' || config.rtc === 'local') parts.rtc.setTime(civilTime());

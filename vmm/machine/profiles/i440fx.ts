@@ -2,6 +2,8 @@ import type { Vcpu, VcpuOptions } from '../../accel/accelerator.ts';
 import type { IrqLine } from '../../bus/irq.ts';
 import { PRIORITY_CHIPSET, PRIORITY_LEGACY } from '../../bus/memory-bus.ts';
 import { cpuModel } from '../../cpu/models/models.ts';
+import { debugConsole, debugExit, postPort } from '../../devices/char/debug-ports.ts';
+import { parallelPort } from '../../devices/char/parallel-port.ts';
 import { uart16550, type Uart16550 } from '../../devices/char/uart-16550.ts';
 import { FW_CFG_DMA_PORT, FW_CFG_PORT, fwCfg, type FwCfgFile } from '../../devices/chipset/fw-cfg.ts';
 import { i440fx } from '../../devices/chipset/i440fx.ts';
@@ -14,6 +16,7 @@ import {
   type Piix3,
   type ResetRequest,
 } from '../../devices/chipset/piix3.ts';
+import { piix4Pm, type Piix4Pm } from '../../devices/chipset/piix4-pm.ts';
 import { i8237, type I8237 } from '../../devices/dma/i8237.ts';
 import { i8042 } from '../../devices/input/i8042.ts';
 import { ps2Keyboard, type Ps2Keyboard } from '../../devices/input/ps2-keyboard.ts';
@@ -23,6 +26,7 @@ import { CONFIG_ADDRESS_PORT, CONFIG_DATA_PORT, pciConfigMechanism } from '../..
 import { PciBus } from '../../devices/pci/pci-bus.ts';
 import type { PacketDrive } from '../../devices/storage/ata/packet-drive.ts';
 import { cmosFor } from '../../devices/time/cmos-layout.ts';
+import { hpet, type Hpet } from '../../devices/time/hpet.ts';
 import { pit8254, type Pit8254 } from '../../devices/time/pit-8254.ts';
 import { rtcMc146818, type Rtc } from '../../devices/time/rtc-mc146818.ts';
 import { createDirectWindow } from '../../devices/video/direct-window.ts';
@@ -32,7 +36,8 @@ import { PAGE_SHIFT, PCI_HOLE } from '../../memory/physical-map.ts';
 import type { VmConfig } from '../../protocol/config.ts';
 import { bootRom, BOOT_ROM_FILE, MAP_FILE } from '../boot/boot-rom.ts';
 import { directBootFile, recogniseKernel } from '../boot/direct-boot.ts';
-import { IO_APIC_BASE } from '../acpi/dsdt.ts';
+import { HPET_BASE, HPET_SIZE, IO_APIC_BASE } from '../acpi/dsdt.ts';
+import { SCI_IRQ } from '../acpi/tables.ts';
 import type { Board } from '../board.ts';
 import { fwCfgContent, type FirmwareBoard } from '../firmware/fw-cfg-content.ts';
 import { mapSystemRom } from '../firmware/system-rom.ts';
@@ -43,6 +48,8 @@ import { cmosHardDisks, installFloppies, installIde, type FloppyDrives } from '.
 /** What the machine's control loop does for the board. */
 export interface BoardControl {
   requestReset(request: ResetRequest): void;
+  powerOff(): void;
+  debugExit(status: number): void;
 }
 
 /** The parts of the machine that somebody outside talks to. */
@@ -55,6 +62,7 @@ export interface MachineParts {
   readonly cdroms: ReadonlyMap<string, PacketDrive>;
   readonly floppies: FloppyDrives;
   readonly rtc: Rtc;
+  readonly pm: Piix4Pm;
   readonly pci: PciBus;
   readonly interrupts: Interrupts;
 }
@@ -79,10 +87,16 @@ const SERIAL_PORTS = [
   { port: 0x3e8, irq: 4 },
   { port: 0x2e8, irq: 3 },
 ] as const;
+const PARALLEL_PORT = 0x378;
+const PARALLEL_IRQ = 7;
+const DEBUG_CONSOLE_PORTS = [0xe9, 0x402];
+const DEBUG_EXIT_PORT = 0xf4;
+const POST_PORT = 0x80;
 const SLOT_HOST_BRIDGE = 0;
 const SLOT_PIIX3 = 1;
 const FUNCTION_ISA = 0;
 const FUNCTION_IDE = 1;
+const FUNCTION_PM = 3;
 const SLOT_VGA = 2;
 
 /** Bytes of guest memory that the display adapter of `config` takes beside RAM. */
@@ -112,25 +126,36 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
     reset: (request) => options.control.requestReset(request),
     a20,
     ignoreNumericError: { set: (level) => vcpus[0]?.ignoreNumericError?.(level) },
-    apmCommand: () => undefined,
+    apmCommand: (command) => pm.apmCommand(command),
   });
   const pci = new PciBus({ ports: board.ports, memory: board.space, pirqs: isa.pirqs });
   pci.add(SLOT_HOST_BRIDGE, 0, bridge);
   pci.add(SLOT_PIIX3, FUNCTION_ISA, isa);
   mapBridgePorts(board, pci, isa);
 
+  const pm = board.install('pm', piix4Pm, {
+    ports: board.ports,
+    sci: interrupts.isaLine(SCI_IRQ),
+    smbusIrq: interrupts.isaLine(SCI_IRQ),
+    powerOff: () => options.control.powerOff(),
+  });
+  pci.add(SLOT_PIIX3, FUNCTION_PM, pm);
+
   // 3. What the ISA bridge contains or is next to.
+  const hpetTimer = interrupts.ioApic && installHpet(board, interrupts);
   const pit = board.install('pit', pit8254, {
-    irq0: interrupts.isaLine(0),
+    irq0: hpetTimer?.pit ?? interrupts.isaLine(0),
     irq0Feedback: { wanted: () => !interrupts.pic.masked(0), requested: () => interrupts.pic.requested(0) },
   });
   const dma = board.install('dma', i8237, {});
   const floppies = installFloppies(board, config, host, interrupts, dma);
   const cmos = cmosContents(board, config, host, floppies.types);
-  const rtc = board.install('rtc', rtcMc146818, { irq8: interrupts.isaLine(8), time: options.civilTime, cmos });
+  const rtc = board.install('rtc', rtcMc146818, { irq8: hpetTimer?.rtc ?? interrupts.isaLine(8), time: options.civilTime, cmos });
   const { keyboard, mouse } = installInput(board, host, interrupts, a20, options.control);
   const serial = installSerial(board, config, host, interrupts);
   mapSystemPorts(board, interrupts, pit, rtc, dma);
+  installParallel(board, config, host, interrupts);
+  installDebugPorts(board, config, host, options.control);
 
   // 4. PCI functions.
   const { ide, cdroms } = installIde(board, config, host, interrupts);
@@ -140,13 +165,13 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
 
   // 5. Firmware and processors.
   mapSystemRom(board.memory, board.space, host.bios);
-  installFwCfg(board, config, host, serial.length);
+  installFwCfg(board, config, host, { serialPorts: serial.length, hpet: hpetTimer !== undefined });
   for (let index = 0; index < config.cpu.count; index++) {
     const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, processorBuses[index], isa));
     vcpus.push(vcpu);
     vcpu.a20(a20.level);
   }
-  return { parts: { keyboard, mouse, serial, display, cdroms, floppies, rtc, pci, interrupts }, vcpus };
+  return { parts: { keyboard, mouse, serial, display, cdroms, floppies, rtc, pm, pci, interrupts }, vcpus };
 }
 
 /** The 8259s, and for processors that have one, local APICs and an I/O APIC. */
@@ -279,6 +304,39 @@ function installSerial(board: Board, config: VmConfig, host: MachineHost, interr
   });
 }
 
+function installParallel(board: Board, config: VmConfig, host: MachineHost, interrupts: Interrupts): void {
+  const { parallel } = host;
+  const peer = config.parallel.backend === 'none' || parallel === undefined ? {} : { peer: { write: (byte: number) => parallel(byte) } };
+  const port = board.install('lpt1', parallelPort, { irq: interrupts.isaLine(PARALLEL_IRQ), ...peer });
+  board.ports.map(PARALLEL_PORT, 3, port.registers);
+}
+
+/** The debug console is absent unless somebody listens: SeaBIOS prints its log only where it finds one. */
+function installDebugPorts(board: Board, config: VmConfig, host: MachineHost, control: BoardControl): void {
+  const { debugcon } = host;
+  if (config.debugcon.backend !== 'none' && debugcon !== undefined) {
+    const { port } = board.install('debug console', debugConsole, { write: (byte) => debugcon(byte) });
+    for (const at of DEBUG_CONSOLE_PORTS) board.ports.map(at, 1, port);
+  }
+  if (config.debugExit)
+    board.ports.map(DEBUG_EXIT_PORT, 4, board.install('debug exit', debugExit, { exit: (status) => control.debugExit(status) }).port);
+  const log = host.log('post');
+  const post = board.install('post', postPort, { changed: (code) => log.debug(`code ${code.toString(16)}`) });
+  board.ports.map(POST_PORT, 1, post.port, 1);
+}
+
+function installHpet(board: Board, interrupts: Interrupts): Hpet {
+  const route = (pin: number): IrqLine => interrupts.gsiLine(pin);
+  const device = board.install('hpet', hpet, {
+    irq0: interrupts.isaLine(0),
+    irq8: interrupts.isaLine(8),
+    routes: [route(20), route(21), route(22), route(23)],
+    messageSignalled: (address, data) => void interrupts.apicBus.messageSignalled(address, data),
+  });
+  board.space.map(HPET_BASE, HPET_SIZE, device.registers, PRIORITY_CHIPSET);
+  return device;
+}
+
 function installVga(board: Board, config: VmConfig, host: MachineHost): VgaAdapter {
   const sizes = displayMemory(config, host.vgaBios);
   const block = board.memory.allocate('video memory', sizes.video);
@@ -313,7 +371,7 @@ function cmosContents(board: Board, config: VmConfig, host: MachineHost, floppie
   });
 }
 
-function installFwCfg(board: Board, config: VmConfig, host: MachineHost, serialPorts: number): void {
+function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { serialPorts, hpet }: { serialPorts: number; hpet: boolean }): void {
   const ramSize = board.memory.ram.length;
   const model = cpuModel(config.cpu.model);
   const described: FirmwareBoard = {
@@ -322,9 +380,9 @@ function installFwCfg(board: Board, config: VmConfig, host: MachineHost, serialP
     cpus: config.cpu.count,
     cpuName: model.brand ?? model.name,
     apic: model.features.has('apic'),
-    hpet: false,
+    hpet,
     serial: SERIAL_PORTS.slice(0, serialPorts),
-    parallel: false,
+    parallel: true,
     floppy: config.drives.some(({ bus }) => bus === 'floppy'),
   };
   const { items, files } = fwCfgContent(config, described);
