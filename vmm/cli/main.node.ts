@@ -3,6 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { strateVersion } from '../process/version.node.ts';
 import { exitStatus } from './exit-status.ts';
 import { failure } from './output.node.ts';
+import { addLaterCommands } from './later-commands.node.ts';
+import { addLibraryCommands } from './library-commands.node.ts';
+import { addMachineCommands } from './machine-commands.node.ts';
 import { addRun } from './run-command.node.ts';
 
 /** Sets the process's exit status; ends the process, since a machine's threads may be in the middle of something. */
@@ -16,11 +19,15 @@ export async function main(argv: readonly string[]): Promise<void> {
     .configureOutput({ outputError: (message, write) => write(message.replace(/^error: /, 'strate: ')) })
     .exitOverride();
   const does =
-    <A extends unknown[]>(work: (...args: A) => Promise<number | undefined>) =>
+    <A extends unknown[]>(work: (...args: A) => Promise<unknown>) =>
     async (...args: A): Promise<void> => {
-      status = (await work(...args)) ?? exitStatus.poweredOff;
+      const result = await work(...args);
+      if (typeof result === 'number') status = result;
     };
   addRun(program, does);
+  addLibraryCommands(program, does);
+  addMachineCommands(program, does);
+  addLaterCommands(program, does);
   for (const command of program.commands) command.copyInheritedSettings(program);
   try {
     await program.parseAsync(argv, { from: 'user' });
@@ -33,4 +40,5 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.once('drain', () => process.exit(status));
 }
 
-export type Doing = <A extends unknown[]>(work: (...args: A) => Promise<number | undefined>) => (...args: A) => Promise<void>;
+/** Makes an action of a function that returns an exit status, or anything else for success. */
+export type Doing = <A extends unknown[]>(work: (...args: A) => Promise<unknown>) => (...args: A) => Promise<void>;

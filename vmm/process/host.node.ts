@@ -18,11 +18,13 @@ export function processUse(): ProcessUse {
   return { cpu: (user + system) / 1e6, rss: process.memoryUsage.rss(), now: performance.now() };
 }
 
-export function machineHost(logLines: (count: number) => string[]): MachineHost {
+/** `started`: the use of this process when the machine was. */
+export function machineHost(logLines: (count: number) => string[], started: ProcessUse = processUse()): MachineHost {
   return {
     pid: process.pid,
     time: hostTime,
     wallTime: () => Date.now(),
+    started,
     use: processUse,
     encodePng,
     base64: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),

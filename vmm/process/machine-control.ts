@@ -165,7 +165,10 @@ export class MachineControl {
   }
 
   #insert(drive: string, medium: DiskBackend | undefined): void {
-    this.#machine.parts.cdroms.get(drive)?.insert(medium);
+    const { cdroms, floppies } = this.#machine.parts;
+    cdroms.get(drive)?.insert(medium);
+    const floppy = floppies.numbers.get(drive);
+    if (floppy !== undefined) floppies.fdc.insert(floppy, medium);
   }
 
   #eject(drive: string, id: number, force: boolean): void {

@@ -17,6 +17,8 @@ export interface MachineHost {
   readonly time: HostTime;
   /** Unix ms */
   wallTime(): number;
+  /** When the machine was started. */
+  readonly started: ProcessUse;
   use(): ProcessUse;
   encodePng(picture: Surface): Uint8Array;
   base64(bytes: Uint8Array): string;
@@ -37,7 +39,6 @@ export function machineHandlers(session: Session, drives: Drives, host: MachineH
   const started = host.wallTime();
   const meters = new WeakMap<object, StatsMeter>();
   const serialViewers = new WeakMap<Client, Map<number, () => void>>();
-  const firstUse = host.use();
 
   const portOf = (port: number): SerialPort => {
     const found = session.serial[port];
@@ -78,7 +79,7 @@ export function machineHandlers(session: Session, drives: Drives, host: MachineH
     'machine.powerButton': () => session.powerButton(),
     'machine.powerOff': () => void session.powerOff(), // answers before the process ends
     'machine.stats': async (_, client) => {
-      const meter = meters.get(client) ?? new StatsMeter(firstUse);
+      const meter = meters.get(client) ?? new StatsMeter(host.started);
       meters.set(client, meter);
       return meter.sample(await session.ask('counters'), host.use(), host.wallTime(), session.hasDisplay ? session.frames.framesSent : 0);
     },

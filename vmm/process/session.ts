@@ -99,6 +99,17 @@ export class Session extends Emitter<SessionEvents> {
     this.#beat();
   }
 
+  /** Resolves when the machine runs, or is paused, or has ended: it is no longer starting. */
+  async settled(): Promise<void> {
+    if (this.#state !== 'starting') return;
+    await new Promise<void>((resolve) => {
+      const stop = this.on('state', () => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
   get state(): VmState {
     return this.#state;
   }

@@ -21,6 +21,9 @@ import { runStats } from './stats.ts';
 import { strateVersion } from './version.node.ts';
 import { resolveIn } from './vm-folder.node.ts';
 
+/** Of a machine thread that could not build what the configuration asks for. */
+const exitStatusOfUsage = 2;
+
 export interface VmOptions {
   readonly config: VmConfig;
   /** Relative paths of the configuration are relative to it. */
@@ -87,13 +90,18 @@ export class Vm {
     }
     const vm = new Vm(options, session, disks, backends);
     session.start();
+    await session.settled();
+    if (session.state === 'off') {
+      const { how, status, message } = await vm.ended;
+      if (how === 'error') throw new VmmError(status === exitStatusOfUsage ? 'usage' : 'internal', message ?? 'the machine could not be built');
+    }
     return vm;
   }
 
   /** Serves a client. */
   attach(transport: Transport): void {
     const { log } = this.#options;
-    const host = machineHost((count) => log.last(count));
+    const host = machineHost((count) => log.last(count), this.#started);
     const client = serve(transport, {
       role: 'machine',
       version: this.#version,

@@ -82,7 +82,17 @@ export function guestSource(cache: string, path: string = process.env['PATH'] ??
   return { cache: join(cache, 'guests'), available: has('apt-get') && has('dpkg-deb') };
 }
 
-export function listGuests(source: GuestSource): object[] {
+export interface GuestInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly bytes: number;
+  readonly cached: boolean;
+  readonly available: boolean;
+  readonly help?: string;
+}
+
+export function listGuests(source: GuestSource): GuestInfo[] {
   return guests.map((guest) => {
     const cached = filesOf(source, guest) !== undefined;
     const available = cached || source.available;

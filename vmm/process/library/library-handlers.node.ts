@@ -1,18 +1,16 @@
 /** The methods of the library, on top of it. */
-import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { findFirmware } from '../../machine/firmware/find-firmware.node.ts';
 import { type Handlers, serve, type Session } from '../../protocol/server.ts';
 import type { Transport } from '../../protocol/transport.ts';
-import { copyImage } from './copy-file.node.ts';
 import { detect } from './detect.node.ts';
-import { fetchGuest, findGuest, guestConfig, type GuestSource, listGuests } from './guests.node.ts';
+import { findGuest, type GuestSource, listGuests } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
-import { cloneVm, createVm, importMedium, type Source } from './make-vm.node.ts';
+import { cloneVm, createVm, importMedium, type Source, tryGuest } from './make-vm.node.ts';
 import type { Uploads } from './uploads.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
 
@@ -100,21 +98,11 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       return { job };
     },
 
-    'guests.list': () => ({ guests: listGuests(guests) as never[] }),
+    'guests.list': () => ({ guests: listGuests(guests).map((guest) => ({ ...guest })) }),
     'guests.try': ({ guest: id, start }) => {
       const guest = findGuest(id);
       const job = library.jobs.start(`Try ${guest.name}`, async (control) => {
-        const files = await fetchGuest(guests, guest, control);
-        const names = files.map((file) => basename(file));
-        const directory = library.store.newFolder(guest.name);
-        try {
-          mkdirSync(directory, { recursive: true });
-          for (const [index, file] of files.entries()) await copyImage(file, join(directory, names[index]!), control, [0.9, 1]);
-          return await startIf(start, await library.add(directory, guestConfig(guest, names)), control);
-        } catch (error) {
-          if (library.list().every((vm) => vm.directory !== directory)) rmSync(directory, { recursive: true, force: true });
-          throw error;
-        }
+        return startIf(start, await tryGuest(library, guests, guest, control), control);
       });
       return { job };
     },

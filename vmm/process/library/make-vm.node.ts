@@ -6,6 +6,7 @@ import type { Drive, DriveInput, VmConfig } from '../../protocol/config.ts';
 import { reasonOf, resolveIn } from '../vm-folder.node.ts';
 import { copyImage } from './copy-file.node.ts';
 import { detect, type Detection } from './detect.node.ts';
+import { fetchGuest, type Guest, guestConfig, type GuestSource } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import { completeConfig, type Library } from './library.node.ts';
 import { folderName, withoutMacs } from './store.node.ts';
@@ -122,6 +123,17 @@ export async function cloneVm(library: Library, entry: VmEntry, name: string | u
       await copyImage(file, join(directory, to), job, [index / copies.length, (index + 1) / copies.length]);
     }
     return complete;
+  });
+}
+
+/** A machine with a small guest, fetched where it must be. @throws VmmError `unsupported`, `host` with what is needed. */
+export async function tryGuest(library: Library, source: GuestSource, guest: Guest, job: JobControl): Promise<VmEntry> {
+  const files = await fetchGuest(source, guest, job);
+  const names = files.map((file) => basename(file));
+  const config = completeConfig(guestConfig(guest, names));
+  return inNewFolder(library, guest.name, async (directory) => {
+    for (const [index, file] of files.entries()) await copyImage(file, join(directory, names[index]!), job, [0.9, 1]);
+    return config;
   });
 }
 
