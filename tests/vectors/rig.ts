@@ -103,6 +103,12 @@ export class Rig {
     return this.fault;
   }
 
+  /** Writes a byte as a bus master does: decoded code notices. */
+  poke(at: number, byte: number): void {
+    this.ram[at] = byte;
+    this.system['code_written']!(at, 1);
+  }
+
   /** No byte of the windows is other than 0. */
   isClear(): boolean {
     return Buffer.compare(this.ram, this.#zeros) === 0;

@@ -10,6 +10,7 @@ import { engineModules } from '../../build/engine.node.ts';
 import { checkCase } from './check.ts';
 import { Rig, createEngine } from './rig.ts';
 import type { Binding, Mode } from './rig.ts';
+import { changedSince286 } from './undefined-286.ts';
 import { parseVectorFile } from './vector-file.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -40,7 +41,7 @@ async function main(): Promise<number> {
     if (!rig) rigs.set(mode, (rig = new Rig(engine, binding as Binding, mode)));
     return rig;
   };
-  let [passed, failed, skipped] = [0, 0, 0];
+  let [passed, failed, skipped, changed] = [0, 0, 0, 0];
   for (const path of files) {
     if (values.filter !== undefined && !path.includes(values.filter)) continue;
     const file = parseVectorFile(readFileSync(path));
@@ -55,6 +56,10 @@ async function main(): Promise<number> {
     const step = Number(values.sample);
     for (let i = 0; i < file.cases.length; i += step) {
       const vector = file.cases[i]!;
+      if (file.mode === 'real' && changedSince286(vector.c, vector.x) !== undefined) {
+        changed++;
+        continue;
+      }
       const differences = checkCase(rig, file, vector);
       if (differences.length === 0) {
         passed++;
@@ -66,6 +71,7 @@ async function main(): Promise<number> {
     if (failures > 0) process.stdout.write(`${relative(root, path)}: ${failures} of ${file.cases.length} failed\n`);
   }
   if (skipped > 0) process.stdout.write(`group avx: ${skipped} not run\n`);
+  if (changed > 0) process.stdout.write(`80286: ${changed} not run, because later processors differ as documented\n`);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }
