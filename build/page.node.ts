@@ -40,8 +40,10 @@ export async function buildPage(): Promise<void> {
 
 /** One HTML file of renderer/ and all that it loads. */
 export async function bundle(html: string, into: string): Promise<void> {
+  process.env['NODE_ENV'] = 'production'; // also when a test builds it
   await build({
     configFile: false,
+    mode: 'production',
     root: join(root, 'renderer'),
     base: './', // the same files are served from a port and loaded through Electron's own scheme
     logLevel: 'warn',

@@ -76,7 +76,7 @@ export async function cloneVm(app: App, vm: VmSummary): Promise<void> {
 }
 
 export function beginRename(app: App, vm: VmSummary): void {
-  app.layout.setState({ sidebar: true });
+  if (!app.isPanelShown('sidebar')) app.togglePanel('sidebar');
   app.transient.setState({ renaming: vm.id, query: '' });
 }
 

@@ -29,6 +29,7 @@ export function useCommandContext(vm?: string): CommandContext {
   useStore(app.library);
   useStore(app.settings);
   useStore(app.transient, (state) => state.revision);
+  useStore(app.transient, (state) => state.overlay);
   return contextOf(app, vm);
 }
 

@@ -289,8 +289,8 @@ export const commands: readonly Command[] = [
     icon: PanelLeft,
     shortcut: 'Mod+B',
     enabled: always,
-    checked: ({ app }) => app.layout.getState().sidebar,
-    run: ({ app }) => app.layout.setState((l) => ({ sidebar: !l.sidebar })),
+    checked: ({ app }) => app.isPanelShown('sidebar'),
+    run: ({ app }) => app.togglePanel('sidebar'),
   },
   {
     id: 'inspector',
@@ -299,8 +299,8 @@ export const commands: readonly Command[] = [
     icon: PanelRight,
     shortcut: 'Mod+I',
     enabled: ({ tab }) => tab?.kind === 'machine',
-    checked: ({ app }) => app.layout.getState().inspector,
-    run: ({ app }) => app.layout.setState((l) => ({ inspector: !l.inspector })),
+    checked: ({ app }) => app.isPanelShown('inspector'),
+    run: ({ app }) => app.togglePanel('inspector'),
   },
   {
     id: 'next-tab',

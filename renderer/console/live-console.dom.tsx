@@ -49,12 +49,8 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
   const keyboard = useKeyboard(app, session, frame, hostCommand);
   const { capture, release, tap } = keyboard;
 
-  const onPress = useCallback(() => {
-    frame.current?.focus();
-    capture();
-  }, [capture]);
   const onEscapeTaken = useCallback(() => tap('Escape'), [tap]);
-  const locked = useMouse({ session, element: frame, absolute, enabled: !selecting, lockOnClick, onPress, onEscapeTaken });
+  const locked = useMouse({ session, element: frame, absolute, enabled: !selecting, lockOnClick, onPress: capture, onEscapeTaken });
 
   useEffect(() => session.watchScreen(), [session]);
 
@@ -77,7 +73,6 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
     if (link !== 'open') return;
     const { activeElement } = document;
     if (activeElement === null || activeElement === document.body || !activeElement.closest('.popover, .modal, input, textarea')) {
-      frame.current?.focus({ preventScroll: true });
       capture();
     }
   }, [link, capture]);

@@ -45,9 +45,11 @@ export function useKeyboard(
 
   const capture = useCallback(() => {
     if (!session.isOpen || isCaptured.current) return;
+    element.current?.focus({ preventScroll: true });
+    if (document.activeElement !== element.current) return; // without the focus there would be no way back
     isCaptured.current = true;
     setCaptured(true);
-  }, [session]);
+  }, [session, element]);
 
   const perform = useCallback(
     (step: Step) => {

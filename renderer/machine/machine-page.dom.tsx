@@ -5,7 +5,7 @@ import { HardwareView } from '../hardware/hardware-view.dom.tsx';
 import { useText } from '../i18n/i18n.ts';
 import { MonitorView } from '../monitor/monitor-view.dom.tsx';
 import { SerialView } from '../serial/serial-view.dom.tsx';
-import { useApp, useLayout, useVm } from '../state/context.dom.tsx';
+import { useApp, usePanel, useVm } from '../state/context.dom.tsx';
 import { type MachineView, machineViews, showView } from '../state/layout-store.ts';
 import { Inspector } from './inspector.dom.tsx';
 import { LogView } from './log-view.dom.tsx';
@@ -22,7 +22,7 @@ export function MachinePage({ vm: id, view }: { vm: string; view: MachineView })
 function Machine({ vm, view }: { vm: VmSummary; view: MachineView }) {
   const app = useApp();
   const t = useText();
-  const inspector = useLayout((s) => s.inspector);
+  const inspector = usePanel('inspector');
   return (
     <Tabs
       className="machine"

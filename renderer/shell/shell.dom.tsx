@@ -9,7 +9,7 @@ import { MachinePage } from '../machine/machine-page.dom.tsx';
 import { Palette } from '../palette/palette.dom.tsx';
 import { HelpPage } from '../settings/help-page.dom.tsx';
 import { SettingsPage } from '../settings/settings-page.dom.tsx';
-import { useApp, useLayout, useLibrary } from '../state/context.dom.tsx';
+import { useApp, useLayout, useLibrary, usePanel } from '../state/context.dom.tsx';
 import type { Tab } from '../state/layout-store.ts';
 import { ConfirmDialog } from '../ui/feedback.dom.tsx';
 import { useDesktop } from './use-desktop.dom.ts';
@@ -19,6 +19,7 @@ import { Sidebar } from './sidebar.dom.tsx';
 import { StatusStrip } from './status-strip.dom.tsx';
 import { TabStrip } from './tab-strip.dom.tsx';
 import { useTheme } from './theme.dom.ts';
+import { useNarrow } from './use-narrow.dom.ts';
 import { useShortcuts } from './use-shortcuts.dom.ts';
 
 /** The window: library left, tabs in the centre, status strip at the foot. */
@@ -28,7 +29,8 @@ export function Shell() {
   useTheme();
   useShortcuts();
   useDesktop();
-  const sidebar = useLayout((s) => s.sidebar);
+  const sidebar = usePanel('sidebar');
+  useNarrow();
   const tabs = useLayout((s) => s.tabs);
   const active = useLayout((s) => s.active);
   const link = useLibrary((s) => s.link);

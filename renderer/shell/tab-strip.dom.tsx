@@ -6,7 +6,7 @@ import { capsOf, useCommandContext } from '../commands/context.dom.ts';
 import { command } from '../commands/table.ts';
 import { useText } from '../i18n/i18n.ts';
 import { StateMark } from '../library/state-badge.dom.tsx';
-import { useApp, useLayout, useLibrary } from '../state/context.dom.tsx';
+import { useApp, useLayout, useLibrary, usePanel } from '../state/context.dom.tsx';
 import type { Tab } from '../state/layout-store.ts';
 import { IconButton, ToggleIconButton } from '../ui/button.dom.tsx';
 
@@ -17,8 +17,8 @@ export function TabStrip() {
   const app = useApp();
   const t = useText();
   const tabs = useLayout((s) => s.tabs);
-  const sidebar = useLayout((s) => s.sidebar);
-  const inspector = useLayout((s) => s.inspector);
+  const sidebar = usePanel('sidebar');
+  const inspector = usePanel('inspector');
   const context = useCommandContext();
   const run = (id: string) => void runCommand(command(id), context);
   const caps = (id: string) => capsOf(command(id), app);

@@ -19,6 +19,9 @@ interface Transient {
   readonly renaming: string | undefined;
   /** The text of a text-mode screen can be selected, and the mouse is the person's. */
   readonly selectText: boolean;
+  /** Little room: the panels float over the centre, one at a time, and close when something is chosen. */
+  readonly narrow: boolean;
+  readonly overlay: 'sidebar' | 'inspector' | undefined;
   /** Bumped when a draft or a session comes or goes. */
   readonly revision: number;
 }
@@ -47,6 +50,8 @@ export class App {
     confirmation: undefined,
     renaming: undefined,
     selectText: false,
+    narrow: false,
+    overlay: undefined,
     revision: 0,
   }));
   readonly sessions = new Map<string, MachineSession>();
@@ -66,7 +71,8 @@ export class App {
     this.document = document;
     this.#storage = storage;
     this.layout = createLayoutStore(parseLayout(storage?.getItem(LAYOUT_KEY) ?? null));
-    this.layout.subscribe((layout) => {
+    this.layout.subscribe((layout, before) => {
+      if (layout.tabs !== before.tabs || layout.active !== before.active) this.transient.setState({ overlay: undefined });
       this.#storage?.setItem(LAYOUT_KEY, JSON.stringify(layout));
       this.#openSessions();
     });
@@ -176,6 +182,17 @@ export class App {
       this.#jobWaiters.set(id, resolve);
       this.#settleJobs();
     });
+
+  /** Shows or hides a panel. */
+  togglePanel(panel: 'sidebar' | 'inspector'): void {
+    if (this.transient.getState().narrow) this.transient.setState((s) => ({ overlay: s.overlay === panel ? undefined : panel }));
+    else this.layout.setState((layout) => ({ [panel]: !layout[panel] }));
+  }
+
+  isPanelShown(panel: 'sidebar' | 'inspector'): boolean {
+    const { narrow, overlay } = this.transient.getState();
+    return narrow ? overlay === panel : this.layout.getState()[panel];
+  }
 
   newDraft(): Draft {
     const draft = createDraft(`create:${this.#nextDraft++}`, this.settings.getState().copyImages);

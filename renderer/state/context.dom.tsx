@@ -24,6 +24,13 @@ export const useLayout = <T,>(select: (state: Layout) => T): T => useStore(useAp
 export const useSettings = <T,>(select: (state: Settings) => T): T => useStore(useApp().settings, select);
 export const useVm = (id: string): VmSummary | undefined => useLibrary((state) => state.vms.get(id));
 
+/** Whether a side panel is on the screen now. */
+export function usePanel(panel: 'sidebar' | 'inspector'): boolean {
+  const app = useApp();
+  const preferred = useLayout((s) => s[panel]);
+  return useStore(app.transient, (s) => (s.narrow ? s.overlay === panel : preferred));
+}
+
 /** The session of a VM, while it has one. */
 export function useSession(id: string): MachineSession | undefined {
   const app = useApp();
