@@ -1,0 +1,118 @@
+/**
+ * The guests that a release boots, each to its milestone. Files are looked for in the guest directory (STRATE_GUESTS, default .cache/guests): what ../shared/guests has and
+ * builds (build-mini.sh, build-debian.sh), and Debian's memtest86+, grub-rescue-pc and debian-installer-12-netboot-* packages.
+ */
+export interface Step {
+  /** Waits for this on the serial port. */
+  readonly serial?: RegExp;
+  /** Waits for this on the text screen. */
+  readonly screen?: string;
+  readonly type?: string;
+  readonly keys?: string;
+  /** Writes to the serial port. */
+  readonly send?: string;
+  /** Lets it run for so many seconds. */
+  readonly wait?: number;
+  /** Keeps a picture under this name. */
+  readonly screenshot?: string;
+}
+
+export interface Guest {
+  readonly name: string;
+  /** What the guest needs of the guest directory; `{}` in args stands for it. */
+  readonly files: readonly string[];
+  readonly args: readonly string[];
+  readonly steps: readonly Step[];
+  /** Seconds until the last step must be done. */
+  readonly timeout: number;
+}
+
+const linux = (arch: string, prefix: string, append: string, memory: number): readonly string[] => [
+  '--kernel',
+  `{}/${prefix}-${arch}.vmlinuz`,
+  '--initrd',
+  `{}/${prefix}-${arch}.initrd`,
+  '--append',
+  append,
+  '--memory',
+  String(memory),
+];
+
+const mini = (arch: string): Guest => ({
+  name: `mini-${arch}`,
+  files: [`mini-${arch}.vmlinuz`, `mini-${arch}.initrd`],
+  args: linux(arch, 'mini', 'console=ttyS0,115200', 256),
+  steps: [{ serial: /GUEST-MILESTONE: shell/ }, { serial: /\/ # /, send: 'echo sum=$((6*7)); uname -m\n' }, { serial: /sum=42/ }],
+  timeout: 600,
+});
+
+const installer = (arch: string): Guest => ({
+  name: `installer-${arch}`,
+  files: [`di-${arch}.vmlinuz`, `di-${arch}.initrd`],
+  args: linux(arch, 'di', 'vga=normal', 768),
+  steps: [{ screen: 'Select a language' }, { screenshot: `installer-${arch}` }],
+  timeout: 900,
+});
+
+const disk = (arch: string, flavour: string, steps: readonly Step[], timeout: number): Guest => ({
+  name: `debian-${arch}-${flavour}`,
+  files: [`debian-${arch}-${flavour}.img`],
+  args: ['--hda', `{}/debian-${arch}-${flavour}.img`, '--discard-writes', '--memory', '512'],
+  steps,
+  timeout,
+});
+
+const memtest = (bits: string): Guest => ({
+  name: `memtest-${bits}`,
+  files: [`memtest86+${bits}.bin`],
+  args: ['--kernel', `{}/memtest86+${bits}.bin`, '--memory', '64'],
+  steps: [{ screen: 'Pass: 1' }, { screenshot: `memtest-${bits}` }],
+  timeout: 3600,
+});
+
+export const guests: readonly Guest[] = [
+  {
+    name: 'freedos',
+    files: ['freedos722.img'],
+    args: ['--fda', '{}/freedos722.img', '--discard-writes', '--memory', '32'],
+    steps: [{ screen: 'A:\\>' }, { type: 'dir\n' }, { screen: 'bytes free' }, { screenshot: 'freedos' }],
+    timeout: 120,
+  },
+  {
+    name: 'mikeos',
+    files: ['mikeos.flp'],
+    args: ['--fda', '{}/mikeos.flp', '--discard-writes', '--memory', '16'],
+    steps: [{ screen: 'Thanks for trying out MikeOS!' }, { screenshot: 'mikeos' }],
+    timeout: 120,
+  },
+  {
+    name: 'bootos',
+    files: ['bootos-osall.img'],
+    args: ['--fda', '{}/bootos-osall.img', '--discard-writes', '--memory', '16'],
+    steps: [{ screen: '$' }, { type: 'dir\n' }, { wait: 3 }, { screenshot: 'bootos' }],
+    timeout: 120,
+  },
+  ...['invaders', 'pillman'].map((game): Guest => ({
+    name: `bootos-${game}`,
+    files: ['bootos-osall.img'],
+    args: ['--fda', '{}/bootos-osall.img', '--discard-writes', '--memory', '16'],
+    steps: [{ screen: '$' }, { type: `${game}\n` }, { wait: 4 }, { screenshot: `bootos-${game}` }],
+    timeout: 120,
+  })),
+  {
+    name: 'grub-rescue',
+    files: ['grub-rescue-cdrom.iso'],
+    args: ['--cdrom', '{}/grub-rescue-cdrom.iso', '--boot', 'd', '--memory', '128'],
+    steps: [{ screen: 'grub' }, { screenshot: 'grub-rescue' }],
+    timeout: 180,
+  },
+  mini('i386'),
+  mini('amd64'),
+  disk('i386', 'console', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1200),
+  disk('amd64', 'console', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1800),
+  installer('i386'),
+  installer('amd64'),
+  disk('i386', 'desktop', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 5 }, { screenshot: 'desktop-i386' }], 2400),
+  memtest('ia32'),
+  memtest('x64'),
+];
