@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { method } from './method.ts';
 import { hostPath, line } from './text.ts';
-import { jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
+import { driveStatusSchema, jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
 import { alive, stopped, type VmState } from './states.ts';
 
 /** Checked against `vmConfigSchema` by the server, so that errors name fields of the configuration. */
@@ -85,6 +85,29 @@ export const libraryMethods = {
     summary: 'Pull the plug. What the guest has flushed is on disk',
     params: { vm: vmRef },
     when: ['starting', 'running', 'paused', 'stopping'] satisfies VmState[],
+  }),
+
+  'vm.insert': method({
+    summary: 'Put an image into a CD-ROM or floppy drive of a running VM. An uploaded file is taken into the VM folder first',
+    params: { vm: vmRef, drive: z.string().min(1).max(32), ...source, readOnly: z.boolean().default(false) },
+    result: { drive: driveStatusSchema },
+    when: alive,
+  }),
+
+  'templates.list': method({
+    summary: 'The systems that are known, each with the hardware that suits it: for making a VM from nothing',
+    result: {
+      templates: z.array(
+        z.looseObject({
+          id: z.string(),
+          title: z.string(),
+          /** MiB */
+          memory: z.number(),
+          /** GiB of a new disk; absent: it needs none */
+          disk: z.number().optional(),
+        }),
+      ),
+    },
   }),
 
   'trash.list': method({ summary: 'Deleted VMs', result: { vms: z.array(trashedVmSchema) } }),

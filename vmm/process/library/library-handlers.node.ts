@@ -10,7 +10,8 @@ import { detect } from './detect.node.ts';
 import { findGuest, type GuestSource, listGuests } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
-import { cloneVm, createVm, importMedium, type Source, tryGuest } from './make-vm.node.ts';
+import { cloneVm, createVm, importMedium, type Source, takeIntoFolder, tryGuest } from './make-vm.node.ts';
+import { templates } from './templates.ts';
 import type { Uploads } from './uploads.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
 
@@ -24,6 +25,8 @@ export interface LibraryServices {
 
 /** What this version can do; the accelerators and models that the machine knows. */
 const ACCELERATORS = ['wasm', 'interp', 'none'];
+/** MiB, where a template names none. */
+const DEFAULT_MEMORY = 256;
 
 export function libraryHandlers({ library, uploads, guests, version }: LibraryServices): Handlers<'library'> {
   const sourceOf = ({ path, upload }: { path?: string | undefined; upload?: string | undefined }): Source => {
@@ -78,6 +81,24 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
     'vm.reset': ({ vm }) => tell(vm, 'machine.reset'),
     'vm.powerButton': ({ vm }) => tell(vm, 'machine.powerButton'),
     'vm.powerOff': ({ vm }) => tell(vm, 'machine.powerOff'),
+
+    'vm.insert': async ({ vm, drive, path, upload, readOnly }) => {
+      const entry = library.find(vm);
+      const machine = await entry.machine();
+      const source = sourceOf({ path, upload });
+      const file = takeIntoFolder(source, entry.directory);
+      if (upload !== undefined) uploads.forget(upload);
+      return machine.call('media.insert', { drive, file, readOnly });
+    },
+
+    'templates.list': () => ({
+      templates: Object.entries(templates).map(([id, { title, config, disk }]) => ({
+        id,
+        title,
+        memory: config.memory ?? DEFAULT_MEMORY,
+        ...(disk !== undefined && { disk }),
+      })),
+    }),
 
     'trash.list': () => ({ vms: library.store.trashed() }),
     'trash.restore': async ({ id }) => summary(await library.restore(id)),

@@ -1,6 +1,6 @@
 /** New VMs: from a configuration, from a file that somebody dropped, from another VM. */
-import { closeSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
-import { basename, extname, isAbsolute, join, resolve } from 'node:path';
+import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { basename, extname, isAbsolute, join, parse, resolve } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Drive, DriveInput, VmConfig } from '../../protocol/config.ts';
 import { reasonOf, resolveIn } from '../vm-folder.node.ts';
@@ -86,6 +86,17 @@ function configFor({ config, newDisk }: Detection, file: string): object {
 function imageName(name: string): string {
   const own = folderName(basename(name));
   return /\.(json|sock|log|png|tmp)~?$|\.log\.1$/i.test(own) || own === NEW_DISK ? `image-${own}` : own;
+}
+
+/** A file that a VM is to use: an upload moves into its folder under a name that is free there, any other stays where it lies. @returns its path */
+export function takeIntoFolder(source: Source, directory: string): string {
+  if (!source.uploaded) return resolve(source.path);
+  const wanted = imageName(source.name);
+  const { name, ext } = parse(wanted);
+  let free = wanted;
+  for (let n = 2; existsSync(join(directory, free)); n++) free = `${name} ${n}${ext}`;
+  renameSync(source.path, join(directory, free));
+  return join(directory, free);
 }
 
 /** Copies a VM with its disks. CDs that lie elsewhere are shared, writable images are not. */
