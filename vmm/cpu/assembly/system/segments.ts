@@ -4,7 +4,7 @@ import { SHADOW, SHADOW_SS } from '../../system-layout.ts';
 import { TYPE_BUSY, TYPE_CALL_GATE16, TYPE_CALL_GATE32, TYPE_LDT, TYPE_TASK_GATE, TYPE_TSS16, TYPE_TSS16_BUSY, TYPE_TSS32 } from './descriptors';
 import { TYPE_TSS32_BUSY, attributes, base, base64, descriptorHigh, dpl, errorOf, fetchDescriptor, fetchUpper, isConforming } from './descriptors';
 import { isCode, isNull, isPresent, isReadable, isSystem, isWritableData, limit, markAccessed, probeDescriptor, setBusy, systemType } from './descriptors';
-import { ATTR_CODE, ATTR_EXPAND_DOWN, ATTR_MASK, ATTR_REAL, ATTR_V86, setCpl, setSegment, updateFlat, update_mode } from './mode';
+import { ATTR_CODE, ATTR_EXPAND_DOWN, ATTR_MASK, ATTR_P, ATTR_REAL, ATTR_V86, setCpl, setSegment, updateFlat, update_mode } from './mode';
 import { CR4_UMIP, VECTOR_GP, VECTOR_NP, VECTOR_SS, cpl, cr4, fault, faulted, gp, isCanonical, isCode64, isLong } from './state';
 import { isProtected, isV86, segmentAttributes, segmentBase, segmentLimit, segmentSelector } from './state';
 
@@ -69,6 +69,8 @@ export function dropPrivilegedSegments(): void {
   for (let index = 0; index <= SEG_GS; index++) {
     if (index == SEG_CS || index == SEG_SS) continue;
     const cached = segmentAttributes(index);
+    // A null segment stays as it is: 64-bit programs keep their FS and GS bases behind null selectors.
+    if ((cached & ATTR_P) == 0) continue;
     const conforming = (cached & (ATTR_CODE | ATTR_EXPAND_DOWN)) == (ATTR_CODE | ATTR_EXPAND_DOWN);
     if (!conforming && i32((cached >> 13) & 3) < cpl()) loadNullSegment(index, 0);
   }
