@@ -122,11 +122,13 @@ export class Rig {
   }
 }
 
+const allOnes = (bytes: number): number => (bytes === 4 ? -1 : (1 << (8 * bytes)) - 1);
+
 /** Nothing is connected: reads give all ones. */
 const deafHost: HostImports = {
-  mmio_read: () => -1,
+  mmio_read: (_low, _high, bytes) => allOnes(bytes),
   mmio_write: () => {},
-  port_read: () => -1,
+  port_read: (_port, bytes) => allOnes(bytes),
   port_write: () => {},
   acknowledge_interrupt: () => 0,
   now_ns: () => 0,

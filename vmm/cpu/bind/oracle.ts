@@ -187,7 +187,7 @@ class OracleMachine implements Machine {
     const [segment, offset, bytes] = [this.segmentOf(operand), this.effectiveAddress(operand), operand.size / 8];
     const linear = this.#linear(segment, offset, bytes, true);
     this.#help('prepare_write', linear, bytes, segment);
-    return this.#help('load_slow', linear, bytes, segment) as bigint;
+    return BigInt.asUintN(64, this.#help('load_slow', linear, bytes, segment) as bigint);
   }
 
   readVector(operand: BoundOperand, alignment: 'aligned' | 'unaligned' = 'aligned'): Vector {

@@ -90,7 +90,7 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
     }
   } else if ((opcode & 0xfe) == 0xc4 && (code64 || ((load<u8>(at) & 0xc0) == 0xc0 && (mode & MODE_PROTECTED) != 0))) {
     // VEX (SDM vol.2 2.3.5); with mod != 3 outside 64-bit mode it is LES or LDS.
-    if (rex != 0 || lock || repeat != 0 || operandPrefix) return invalid(uop, offset, <i32>(at - bytes));
+    if (rex != 0 || lock || repeat != 0 || operandPrefix) return invalid(uop, offset, <i32>(at - bytes), available);
     vex = true;
     let last: i32 = load<u8>(at++);
     rex = (~last >> 5) & REX_R;
@@ -108,7 +108,7 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
     }
     vexL = (last & 4) != 0;
     prefix = last & 3;
-    if (map == 0 || map > 3) return invalid(uop, offset, <i32>(at - bytes));
+    if (map == 0 || map > 3) return invalid(uop, offset, <i32>(at - bytes), available);
     map += rex & REX_W ? F.MAP_VEX_W1 : F.MAP_VEX;
     opcode = load<u8>(at++);
   }
@@ -128,7 +128,7 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
     else if (kind == F.NODE_BY_RM) choice = modrm & 7;
     node = load<u16>(F.SPLITS + ((node & F.NODE_INDEX) + choice) * 2);
   }
-  if (node == 0) return needed > available ? DECODED_MORE : invalid(uop, offset, <i32>(at - bytes));
+  if (node == 0) return invalid(uop, offset, needed, available);
   const form = F.FORMS + node * F.FORM_SIZE;
   const flags: i32 = load<u16>(form, F.FORM_FLAGS);
 
@@ -174,11 +174,11 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
   if (memory && load<u8>(uop, UOP_BASE) == RIP_PAGE) relocate(uop, offset + length);
 
   // -- legality
-  if (lock && !(memory && (flags & F.FORM_LOCKABLE) != 0)) return invalid(uop, offset, length);
-  if ((flags & F.FORM_PROTECTED_ONLY) != 0 && (mode & MODE_PROTECTED) == 0) return invalid(uop, offset, length);
+  if (lock && !(memory && (flags & F.FORM_LOCKABLE) != 0)) return invalid(uop, offset, length, available);
+  if ((flags & F.FORM_PROTECTED_ONLY) != 0 && (mode & MODE_PROTECTED) == 0) return invalid(uop, offset, length, available);
   if (vex) {
-    if (vexL != ((flags & F.FORM_VEX_L1) != 0) && (flags & F.FORM_VEX_LIG) == 0) return invalid(uop, offset, length);
-    if ((flags & F.FORM_VEX_NO_VVVV) != 0 && vvvv != 0) return invalid(uop, offset, length);
+    if (vexL != ((flags & F.FORM_VEX_L1) != 0) && (flags & F.FORM_VEX_LIG) == 0) return invalid(uop, offset, length, available);
+    if ((flags & F.FORM_VEX_NO_VVVV) != 0 && vvvv != 0) return invalid(uop, offset, length, available);
   }
 
   // -- register operands
@@ -200,7 +200,7 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
     else if (registerClass == F.CLASS_BYTE) number = (rex == 0 || vex) && number >= 4 ? ((number & 3) << 3) | 1 : number << 3;
     else if (registerClass >= F.CLASS_NUMBER_LOW) {
       number &= 7;
-      if (registerClass == F.CLASS_SEGMENT && number > 5) return invalid(uop, offset, length);
+      if (registerClass == F.CLASS_SEGMENT && number > 5) return invalid(uop, offset, length, available);
     }
     store<u8>(uop + i, number, UOP_REGISTER);
   }
@@ -235,7 +235,9 @@ export function decode(bytes: i32, available: i32, offset: i32, uop: i32): i32 {
   return length | (flags & F.FORM_ENDS ? DECODED_ENDS : 0);
 }
 
-function invalid(uop: i32, offset: i32, length: i32): i32 {
+/** An undefined opcode, known from its first `length` bytes. */
+function invalid(uop: i32, offset: i32, length: i32, available: i32): i32 {
+  if (length > available) return DECODED_MORE;
   store<u16>(uop, F.HANDLER_INVALID, UOP_HANDLER);
   store<u16>(uop, offset, UOP_PAGE_OFFSET);
   store<u8>(uop, min(length, MAX_LENGTH), UOP_LENGTH);
