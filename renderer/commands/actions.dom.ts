@@ -187,11 +187,10 @@ export function saveFile(app: App, name: string, blob: Blob): void {
 }
 
 /** Puts a file into a drive of a running machine. */
-export async function insertFile(app: App, session: MachineSession, drive: string, file: File): Promise<void> {
+export async function insertFile(app: App, vm: VmSummary, drive: string, file: File): Promise<void> {
   const abort = new AbortController();
   const source = await app.host.offer(file, { signal: abort.signal, progress: () => undefined });
-  if (!('path' in source)) throw new Error(translate('error.insertUpload'));
-  await session.client.call('media.insert', { drive, file: source.path });
+  await app.client.call('vm.insert', { vm: vm.id, drive, ...source });
 }
 
 export async function eject(session: MachineSession, drive: string): Promise<void> {

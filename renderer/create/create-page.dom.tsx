@@ -6,8 +6,8 @@ import { MAX_CPUS, MAX_MEMORY_MIB } from '../../vmm/protocol/config.ts';
 import * as act from '../commands/actions.dom.ts';
 import { bytes } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
-import { systems } from '../library/systems.ts';
-import { useApp, useLayout } from '../state/context.dom.tsx';
+import { systemChoices } from '../library/systems.ts';
+import { useApp, useLayout, useLibrary } from '../state/context.dom.tsx';
 import { Button } from '../ui/button.dom.tsx';
 import { Notice, Progress } from '../ui/feedback.dom.tsx';
 import { NumberField, Select, Switch, TextField } from '../ui/field.dom.tsx';
@@ -36,6 +36,7 @@ function DraftForm({ draft }: { draft: Draft }) {
   const state = useStore(draft.store);
   const active = useLayout((s) => s.active === draft.id);
   const { phase, fields, medium, source } = state;
+  const templates = useLibrary((s) => s.templates);
   const fromFile = state.fileName !== undefined || source !== undefined;
   const ready = phase === 'ready';
   const named = fields.name.trim() !== '';
@@ -47,6 +48,11 @@ function DraftForm({ draft }: { draft: Draft }) {
     if (active && canStart && fromFile) startButton.current?.focus();
   }, [active, canStart && fromFile]);
 
+  // From nothing, the system decides what suits it; from a file, the server has decided already.
+  const chooseSystem = (system: string) => {
+    const template = fromFile ? undefined : templates.find(({ id }) => id === system);
+    draft.edit({ system, ...(template && { memory: template.memory, newDisk: template.disk ?? 0 }) });
+  };
   const create = (start: boolean) => void act.createDraftVm(app, draft.id, start);
 
   return (
@@ -82,12 +88,7 @@ function DraftForm({ draft }: { draft: Draft }) {
                   autoFocus={!fromFile}
                   error={named ? undefined : fromFile ? t('create.nameMissing') : undefined}
                 />
-                <Select
-                  label={t('field.system')}
-                  value={fields.system}
-                  choices={systems.some((s) => s.id === fields.system) ? systems : [...systems, { id: fields.system, title: fields.system }]}
-                  onChange={(system) => draft.edit({ system })}
-                />
+                <Select label={t('field.system')} value={fields.system} choices={systemChoices(templates, fields.system)} onChange={chooseSystem} />
                 <NumberField
                   label={t('field.memory')}
                   unit="MiB"

@@ -144,7 +144,7 @@ export function createDraft(id: string, copyByDefault: boolean) {
 const GIB = 2 ** 30;
 
 async function createEmpty(library: LibraryClient, fields: DraftFields, start: boolean): Promise<string> {
-  const disk = fields.newDisk > 0 ? [{ drive: 'hda', size: Math.round(fields.newDisk * GIB), format: 'qcow2' as const }] : [];
+  const disk = fields.newDisk > 0 ? [{ drive: 'hda', size: Math.round(fields.newDisk * GIB), format: 'raw' as const }] : [];
   const { vm } = await library.call('vm.create', {
     config: {
       name: fields.name,

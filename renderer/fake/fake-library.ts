@@ -241,6 +241,21 @@ export class FakeLibrary implements Host {
             return { vm: vm.id };
           });
         },
+        'vm.insert': async ({ vm, drive, path }) => {
+          const machine = await this.openMachine(vm);
+          const answer = await machine.call('media.insert', { drive, file: path ?? '' });
+          machine.close();
+          return answer;
+        },
+        'templates.list': () => ({
+          templates: [
+            { id: 'dos', title: 'DOS', memory: 16, disk: 0.5 },
+            { id: 'windows-9x', title: 'Windows 95/98/Me', memory: 128, disk: 2 },
+            { id: 'linux', title: 'Linux', memory: 1024, disk: 16 },
+            { id: 'bsd', title: 'BSD', memory: 512, disk: 16 },
+            { id: 'other', title: 'Other', memory: 512, disk: 16 },
+          ],
+        }),
         'guests.list': () => ({ guests: this.guests }),
         'guests.try': ({ guest }) =>
           this.#job(`Fetching ${guest}`, () => {

@@ -67,7 +67,7 @@ const linux = [
 const pictures: Record<string, string | undefined> = {
   dos: thumbnail(dos, '#000', '#bbb'),
   linux: thumbnail(linux, '#000', '#ddd'),
-  win9x: thumbnail(['', '  Windows 98'], '#008080', '#fff'),
+  'windows-9x': thumbnail(['', '  Windows 98'], '#008080', '#fff'),
 };
 const app = new App(library, document);
 fill(library, scene, app);

@@ -94,7 +94,7 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
     },
     { state: scene === 'paused' ? 'paused' : 'running', lastStarted: minutes(180), thumbnail: 1 },
   );
-  library.add({ name: 'Windows 98 SE', system: 'win9x', memory: 256 }, { state: 'saved', lastStarted: minutes(4000), thumbnail: 1 });
+  library.add({ name: 'Windows 98 SE', system: 'windows-9x', memory: 256 }, { state: 'saved', lastStarted: minutes(4000), thumbnail: 1 });
   library.add({ name: 'MikeOS 4.5', system: 'other', memory: 16, folder: 'Small systems' }, { lastStarted: minutes(50_000) });
   library.add({ name: 'bootOS', system: 'other', memory: 16, folder: 'Small systems' });
   const broken = library.add({ name: 'NetBSD', system: 'bsd', memory: 128, folder: 'Small systems' }, { state: 'off', lastStarted: minutes(600) });

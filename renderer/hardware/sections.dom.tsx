@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import { accelKinds, MAX_CPUS, MAX_MEMORY_MIB, SERIAL_PORTS, type SerialConfig, type VmConfig } from '../../vmm/protocol/config.ts';
 import { nicModels } from '../../vmm/protocol/config-net.ts';
 import { useText } from '../i18n/i18n.ts';
-import { systems } from '../library/systems.ts';
+import { systemChoices } from '../library/systems.ts';
 import { useLibrary } from '../state/context.dom.tsx';
 import { Button, IconButton } from '../ui/button.dom.tsx';
 import { NumberField, Select, Switch, TextField } from '../ui/field.dom.tsx';
@@ -26,13 +26,14 @@ const orCurrent = <T extends string>(ids: readonly T[], current: T): readonly T[
 
 export function GeneralSection({ config, edit, issue }: SectionProps) {
   const t = useText();
+  const templates = useLibrary((s) => s.templates);
   return (
     <FormSection title={t('hardware.general')}>
       <TextField label={t('field.name')} value={config.name} onChange={(name) => edit({ name })} error={issue('name')} />
       <Select
         label={t('field.system')}
         value={config.system}
-        choices={systems.some((s) => s.id === config.system) ? systems : [...systems, { id: config.system, title: config.system }]}
+        choices={systemChoices(templates, config.system)}
         onChange={(system) => edit({ system })}
       />
       <TextField

@@ -349,7 +349,6 @@ export const en = {
   'error.clipboardEmpty': 'There is no text on the clipboard.',
   'error.clipboardRefused': 'The clipboard cannot be read: allow it in the browser.',
   'error.graphicsMode': 'The screen is in a graphics mode: there are no characters to copy.',
-  'error.insertUpload': 'Here only files on the server can be inserted.',
 
   'help.releaseTitle': 'Getting keyboard and mouse back',
   'help.release': 'Tap {{key}}, hold Esc for two seconds, or switch to another window. The line under the screen always says which.',

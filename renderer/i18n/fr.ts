@@ -351,7 +351,6 @@ export const fr: Readonly<Record<keyof typeof en, string>> = {
   'error.clipboardEmpty': 'Il n’y a pas de texte dans le presse-papiers.',
   'error.clipboardRefused': 'Le presse-papiers ne peut pas être lu : autorisez-le dans le navigateur.',
   'error.graphicsMode': 'L’écran est en mode graphique : il n’y a pas de caractères à copier.',
-  'error.insertUpload': 'Ici, seuls des fichiers du serveur peuvent être insérés.',
 
   'help.releaseTitle': 'Reprendre le clavier et la souris',
   'help.release':

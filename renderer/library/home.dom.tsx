@@ -8,12 +8,11 @@ import { useCommandContext } from '../commands/context.dom.ts';
 import { command } from '../commands/table.ts';
 import { ago, bytes } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
-import { useApp, useLibrary } from '../state/context.dom.tsx';
+import { useApp, useLibrary, useSystemTitle } from '../state/context.dom.tsx';
 import { type Guest, grouped } from '../state/library-store.ts';
 import { Button } from '../ui/button.dom.tsx';
 import { Notice } from '../ui/feedback.dom.tsx';
 import { StateBadge } from './state-badge.dom.tsx';
-import { systemTitle } from './systems.ts';
 import { Thumbnail } from './thumbnail.dom.tsx';
 import { VmContextMenu } from './vm-menu.dom.tsx';
 
@@ -138,6 +137,10 @@ function TryGuest({ guest }: { guest: Guest }) {
   );
 }
 
+function SystemTitle({ id }: { id: string }) {
+  return <span>{useSystemTitle(id)}</span>;
+}
+
 function Machines() {
   const app = useApp();
   const t = useText();
@@ -181,7 +184,7 @@ function Machines() {
                     <span className="vm-name">{vm.name}</span>
                     <span className="card-sub">
                       <StateBadge state={vm.state} />
-                      <span>{systemTitle(vm.system)}</span>
+                      <SystemTitle id={vm.system} />
                       {vm.lastStarted !== undefined && <span className="card-when">{ago(vm.lastStarted, now)}</span>}
                     </span>
                     {vm.problem !== undefined && <span className="card-problem">{vm.problem}</span>}

@@ -1,27 +1,27 @@
-/** Systems that a person may choose from: `id` is `VmConfig.system`. The server's templates propose the hardware; this is only for names. */
-export interface SystemName {
-  readonly id: string;
-  readonly title: string;
-  /** Two or three letters for a machine that has shown no picture yet. */
-  readonly mark: string;
+import type { ResultOf } from '../../vmm/protocol/method.ts';
+import type { LibraryMethods } from '../../vmm/protocol/methods.ts';
+
+/** A system that the server knows, with the hardware that suits it. */
+export type Template = ResultOf<LibraryMethods['templates.list']>['templates'][number];
+
+export function systemTitle(templates: readonly Template[], id: string): string {
+  return templates.find((template) => template.id === id)?.title ?? id;
 }
 
-export const systems: readonly SystemName[] = [
-  { id: 'dos', title: 'DOS', mark: 'C:\\' },
-  { id: 'win3', title: 'Windows 3.x', mark: 'W3' },
-  { id: 'win9x', title: 'Windows 95/98/Me', mark: 'W9x' },
-  { id: 'winnt', title: 'Windows NT/2000/XP', mark: 'NT' },
-  { id: 'linux', title: 'Linux', mark: '$_' },
-  { id: 'linux32', title: 'Linux (32-bit)', mark: '$_' },
-  { id: 'linux64', title: 'Linux (64-bit)', mark: '$_' },
-  { id: 'bsd', title: 'BSD', mark: '%_' },
-  { id: 'other', title: 'Other', mark: '>_' },
+/** Choices for a field whose present value may be one that no template names. */
+export function systemChoices(templates: readonly Template[], current: string): readonly { id: string; title: string }[] {
+  const known = templates.map(({ id, title }) => ({ id, title }));
+  return known.some(({ id }) => id === current) ? known : [...known, { id: current, title: current }];
+}
+
+/** What stands on the screen of a machine that has shown no picture yet: the prompt that people know of it. */
+const marks: readonly (readonly [RegExp, string])[] = [
+  [/dos/, 'C:\\>'],
+  [/windows/, '▚'],
+  [/linux|debian/, '$ _'],
+  [/bsd/, '% _'],
 ];
 
-export function systemTitle(id: string): string {
-  return systems.find((system) => system.id === id)?.title ?? id;
-}
-
 export function systemMark(id: string): string {
-  return systems.find((system) => system.id === id)?.mark ?? '>_';
+  return marks.find(([sign]) => sign.test(id))?.[1] ?? '> _';
 }

@@ -6,8 +6,7 @@ import * as act from '../commands/actions.dom.ts';
 import { bytes, clock, dateTime, number, percent } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
 import { StateBadge } from '../library/state-badge.dom.tsx';
-import { systemTitle } from '../library/systems.ts';
-import { useApp, useSession, useSessionState } from '../state/context.dom.tsx';
+import { useApp, useSession, useSessionState, useSystemTitle } from '../state/context.dom.tsx';
 import type { MachineSession } from '../state/session.dom.ts';
 import { IconButton } from '../ui/button.dom.tsx';
 import { Menu } from '../ui/menu.dom.tsx';
@@ -37,12 +36,13 @@ export function Inspector({ vm }: { vm: VmSummary }) {
   const t = useText();
   const config = useConfig(vm);
   const session = useSession(vm.id);
+  const system = useSystemTitle(vm.system);
   return (
     <aside className="inspector" aria-label={t('inspector.label')}>
       <Section title={vm.name} aside={<StateBadge state={vm.state} />}>
         <Facts
           rows={[
-            [t('field.system'), systemTitle(vm.system)],
+            [t('field.system'), system],
             [t('field.memory'), `${number(vm.memory)} MiB`],
             [t('field.cpus'), number(vm.cpus)],
             [t('inspector.created'), vm.created === undefined ? undefined : dateTime(vm.created)],
@@ -185,7 +185,7 @@ function DriveMenu({ drive, session, vm }: { drive: DriveStatus; session: Machin
             {
               id: 'insert',
               title: t('media.insert'),
-              run: () => act.chooseFiles(app, false, ([file]) => file && void act.insertFile(app, session, drive.id, file).catch(report)),
+              run: () => act.chooseFiles(app, false, ([file]) => file && void act.insertFile(app, vm, drive.id, file).catch(report)),
             },
             { id: 'eject', title: t('media.eject'), enabled: drive.file !== null, run: () => void act.eject(session, drive.id).catch(report) },
           ],

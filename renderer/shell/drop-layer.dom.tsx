@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import * as act from '../commands/actions.dom.ts';
 import { useCommandContext } from '../commands/context.dom.ts';
 import { useText } from '../i18n/i18n.ts';
+import type { VmSummary } from '../../vmm/protocol/shared.ts';
 import type { MachineSession } from '../state/session.dom.ts';
 
 /** What a drop means, decided by where it lands. */
@@ -29,9 +30,9 @@ export function DropLayer() {
 
   const create: Target = { id: 'create', title: t('drop.create'), icon: FilePlus2, take: (files) => act.dropFiles(app, files) };
   const depth = useRef(0); // dragenter and dragleave come for every element on the way
-  const targets = [create, ...(vm && session?.isOpen ? driveTargets(session) : [])];
+  const targets = [create, ...(vm && session?.isOpen ? driveTargets(vm, session) : [])];
 
-  function driveTargets(open: MachineSession): Target[] {
+  function driveTargets(machine: VmSummary, open: MachineSession): Target[] {
     return open.store
       .getState()
       .drives.filter((drive) => drive.removable)
@@ -40,7 +41,7 @@ export function DropLayer() {
         title: drive.media === 'cdrom' ? t('drop.cd', { drive: drive.id }) : t('drop.floppy', { drive: drive.id === 'fdb' ? 'B:' : 'A:' }),
         icon: drive.media === 'cdrom' ? Disc3 : Save,
         take: ([file]) => {
-          if (file) void act.insertFile(app, open, drive.id, file).catch((error: unknown) => app.reportError(error, vm));
+          if (file) void act.insertFile(app, machine, drive.id, file).catch((error: unknown) => app.reportError(error, machine));
         },
       }));
   }

@@ -10,10 +10,9 @@ import { command } from '../commands/table.ts';
 import { Mark } from '../design/mark.dom.tsx';
 import { useText } from '../i18n/i18n.ts';
 import { StateBadge } from '../library/state-badge.dom.tsx';
-import { systemTitle } from '../library/systems.ts';
 import { Thumbnail } from '../library/thumbnail.dom.tsx';
 import { VmContextMenu } from '../library/vm-menu.dom.tsx';
-import { useApp, useLayout, useLibrary } from '../state/context.dom.tsx';
+import { useApp, useLayout, useLibrary, useSystemTitle } from '../state/context.dom.tsx';
 import { machineTabId } from '../state/layout-store.ts';
 import { grouped } from '../state/library-store.ts';
 import { IconButton } from '../ui/button.dom.tsx';
@@ -94,6 +93,7 @@ export function Sidebar() {
 function VmRow({ vm, isOpen }: { vm: VmSummary; isOpen: boolean }) {
   const app = useApp();
   const renaming = useStore(app.transient, (s) => s.renaming === vm.id);
+  const system = useSystemTitle(vm.system);
   return (
     <GridListItem id={vm.id} textValue={vm.name} className="vm-row" {...(isOpen ? { 'data-open': '' } : {})}>
       {renaming ? (
@@ -105,7 +105,7 @@ function VmRow({ vm, isOpen }: { vm: VmSummary; isOpen: boolean }) {
             <span className="vm-name">{vm.name}</span>
             <span className="vm-row-sub">
               <StateBadge state={vm.state} />
-              <span className="vm-system">{systemTitle(vm.system)}</span>
+              <span className="vm-system">{system}</span>
             </span>
           </span>
         </span>

@@ -1,6 +1,7 @@
 import { createContext, type ReactNode, useContext } from 'react';
 import { useStore } from 'zustand';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
+import { systemTitle } from '../library/systems.ts';
 import type { App } from './app.dom.ts';
 import type { Layout } from './layout-store.ts';
 import type { LibraryState } from './library-store.ts';
@@ -23,6 +24,11 @@ export const useLibrary = <T,>(select: (state: LibraryState) => T): T => useStor
 export const useLayout = <T,>(select: (state: Layout) => T): T => useStore(useApp().layout, select);
 export const useSettings = <T,>(select: (state: Settings) => T): T => useStore(useApp().settings, select);
 export const useVm = (id: string): VmSummary | undefined => useLibrary((state) => state.vms.get(id));
+
+/** The name of a system by its id. */
+export function useSystemTitle(id: string): string {
+  return useLibrary((state) => systemTitle(state.templates, id));
+}
 
 /** Whether a side panel is on the screen now. */
 export function usePanel(panel: 'sidebar' | 'inspector'): boolean {

@@ -2,6 +2,7 @@ import { createStore } from 'zustand/vanilla';
 import type { ResultOf } from '../../vmm/protocol/method.ts';
 import type { LibraryMethods } from '../../vmm/protocol/methods.ts';
 import type { JobInfo, TrashedVm, VmSummary } from '../../vmm/protocol/shared.ts';
+import type { Template } from '../library/systems.ts';
 import type { LibraryClient } from '../connection/host.ts';
 
 export type HostInfo = ResultOf<LibraryMethods['host.info']>;
@@ -16,9 +17,10 @@ export interface LibraryState {
   readonly trash: readonly TrashedVm[];
   readonly jobs: ReadonlyMap<string, JobInfo>;
   readonly guests: readonly Guest[];
+  readonly templates: readonly Template[];
 }
 
-export const emptyLibrary: LibraryState = { link: 'connecting', vms: new Map(), trash: [], jobs: new Map(), guests: [] };
+export const emptyLibrary: LibraryState = { link: 'connecting', vms: new Map(), trash: [], jobs: new Map(), guests: [], templates: [] };
 
 export const createLibraryStore = () => createStore<LibraryState>(() => emptyLibrary);
 export type LibraryStore = ReturnType<typeof createLibraryStore>;
@@ -45,11 +47,12 @@ export async function followLibrary(client: LibraryClient, store: LibraryStore):
     client.on('trash.changed', () => void refreshTrash().catch(() => undefined)),
     client.on('job.changed', ({ job }) => store.setState((s) => ({ jobs: withEntry(s.jobs, job.id, job) }))),
   ];
-  const [host, list, jobs, guests] = await Promise.all([
+  const [host, list, jobs, guests, { templates }] = await Promise.all([
     client.call('host.info', {}),
     client.call('vm.list', {}),
     client.call('jobs.list', {}),
     client.call('guests.list', {}),
+    client.call('templates.list', {}),
     refreshTrash(),
   ]);
   store.setState({
@@ -59,6 +62,7 @@ export async function followLibrary(client: LibraryClient, store: LibraryStore):
     vms: new Map(list.vms.map((vm) => [vm.id, vm])),
     jobs: new Map(jobs.jobs.map((job) => [job.id, job])),
     guests: guests.guests,
+    templates,
   });
   return () => ends.forEach((end) => end());
 }
