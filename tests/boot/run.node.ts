@@ -90,7 +90,10 @@ async function boot(guest: Guest): Promise<number> {
   }
 }
 
+const trace = (text: string) => values.verbose && console.log(text);
+
 async function perform(step: Step, client: MachineClient, serialLog: string, more: () => boolean): Promise<void> {
+  trace(JSON.stringify(step));
   const until = async (what: string, test: () => Promise<boolean>): Promise<void> => {
     while (!(await test())) {
       if (!more())

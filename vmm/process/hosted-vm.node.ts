@@ -1,6 +1,7 @@
 /** A machine together with what makes it a VM of a library: its folder's run record, log, socket and thumbnail. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Transport } from '../protocol/transport.ts';
 import { thumbnail } from '../display/scale.ts';
 import { encodePng } from '../display/png.node.ts';
 import { type ControlSocket, controlPath, listenOnSocket } from './control-socket.node.ts';
@@ -33,9 +34,16 @@ export async function hostVm(options: HostedVmOptions): Promise<HostedVm> {
   if (folder !== undefined) takeRun(folder, socketPath!);
   let socket: ControlSocket | undefined;
   let vm: Vm | undefined;
+  // Who connects while the machine is being built waits for it.
+  const early: Transport[] = [];
   try {
-    if (socketPath !== undefined) socket = await listenOnSocket(socketPath, (transport) => vm?.attach(transport));
+    if (socketPath !== undefined)
+      socket = await listenOnSocket(socketPath, (transport) => {
+        if (vm === undefined) early.push(transport);
+        else vm.attach(transport);
+      });
     vm = await Vm.start(options);
+    for (const transport of early) vm.attach(transport);
   } catch (error) {
     socket?.close();
     if (folder !== undefined) endRun(folder, { how: 'killed', status: 2 });
