@@ -3,13 +3,16 @@
  * dist/engine/*.wasm. Does nothing while their sources are unchanged. `node build/engine.node.ts` builds; `engineModules()` builds if needed and returns
  * the bytes.
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { CORE_MEMORY_PAGES, STATIC_DATA } from '../vmm/cpu/layout.ts';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const script = fileURLToPath(import.meta.url);
+const root = dirname(dirname(script));
 const sources = join(root, 'vmm/cpu/assembly');
 const output = join(root, 'dist/engine');
 
@@ -24,7 +27,7 @@ function sourceHash(): string {
   const files = globSync('**/*.{ts,wat}', { cwd: sources }).map((file) => join(sources, file));
   // Constants that both compilers read.
   for (const name of ['layout.ts', 'system-layout.ts', 'uop.ts', 'decode/form-layout.ts']) files.push(join(root, 'vmm/cpu', name));
-  files.push(fileURLToPath(import.meta.url));
+  files.push(script);
   for (const file of files.sort()) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');
 }
@@ -58,21 +61,27 @@ async function compileGuestMemory(): Promise<Uint8Array> {
   return module.toBinary({}).buffer;
 }
 
-/** The modules' bytes, compiled first if their sources changed. */
+const files = { guestMemory: join(output, 'guest-memory.wasm'), system: join(output, 'system.wasm'), stamp: join(output, 'sources.sha256') };
+
+function isFresh(hash: string): boolean {
+  return Object.values(files).every((file) => existsSync(file)) && readFileSync(files.stamp, 'utf8') === hash;
+}
+
+/** The modules' bytes. They are compiled first if their sources changed, in a process of its own: compilers do not belong into the caller's. */
 export async function engineModules(): Promise<EngineModules> {
-  const stamp = join(output, 'sources.sha256');
-  const hash = sourceHash();
-  const files = { guestMemory: join(output, 'guest-memory.wasm'), system: join(output, 'system.wasm') };
-  const fresh = [stamp, files.guestMemory, files.system].every((file) => existsSync(file)) && readFileSync(stamp, 'utf8') === hash;
-  if (!fresh) {
-    const [guestMemory, system] = await Promise.all([compileGuestMemory(), compileAssembly()]);
-    mkdirSync(output, { recursive: true });
-    // Several processes may build at once: each file appears whole, the stamp last.
-    replace(files.guestMemory, guestMemory);
-    replace(files.system, system);
-    replace(stamp, hash);
-  }
+  if (!isFresh(sourceHash())) await promisify(execFile)(process.execPath, [script]);
   return { guestMemory: new Uint8Array(readFileSync(files.guestMemory)), system: new Uint8Array(readFileSync(files.system)) };
+}
+
+async function build(): Promise<void> {
+  const hash = sourceHash();
+  if (isFresh(hash)) return;
+  const [guestMemory, system] = await Promise.all([compileGuestMemory(), compileAssembly()]);
+  mkdirSync(output, { recursive: true });
+  // Several processes may build at once: each file appears whole, the stamp last.
+  replace(files.guestMemory, guestMemory);
+  replace(files.system, system);
+  replace(files.stamp, hash);
 }
 
 function replace(file: string, contents: Uint8Array | string): void {
@@ -81,12 +90,9 @@ function replace(file: string, contents: Uint8Array | string): void {
   renameSync(temporary, file);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    await engineModules();
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}
-`);
+if (process.argv[1] === script) {
+  build().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
-  }
+  });
 }

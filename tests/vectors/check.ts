@@ -11,7 +11,18 @@ const GENERAL_16 = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'];
 const SEGMENTS_286 = ['es', 'cs', 'ss', 'ds'] as const;
 /** CF PF AF ZF SF DF OF: what the vectors recorded. */
 const FLAGS_COMPARED = 0xcd5;
-const EXCEPTIONS: Readonly<Record<string, number>> = { '#DE': 0, '#DB': 1, '#UD': 6, '#NM': 7, '#SS': 12, '#GP': 13, '#PF': 14, '#MF': 16, '#AC': 17, '#XM': 19 };
+const EXCEPTIONS: Readonly<Record<string, number>> = {
+  '#DE': 0,
+  '#DB': 1,
+  '#UD': 6,
+  '#NM': 7,
+  '#SS': 12,
+  '#GP': 13,
+  '#PF': 14,
+  '#MF': 16,
+  '#AC': 17,
+  '#XM': 19,
+};
 /** A REP instruction is resumed until it is over. */
 const MAX_RESUMES = 1000;
 /** Instructions a real-mode case may take to its HLT. */
@@ -135,7 +146,8 @@ function compareState(rig: Rig, file: VectorFile, vector: VectorCase, expected: 
     const actual = getVector(core, L.FPU_REGS + ((top + i) & 7) * 16) & ((1n << 80n) - 1n);
     const wanted = big(expected[`st${i}`]!);
     const distance = ordinal(actual) - ordinal(wanted);
-    if (distance > BigInt(file.tolerance) || -distance > BigInt(file.tolerance)) differences.push(`st${i} is ${hex(actual)} instead of ${hex(wanted)}`);
+    if (distance > BigInt(file.tolerance) || -distance > BigInt(file.tolerance))
+      differences.push(`st${i} is ${hex(actual)} instead of ${hex(wanted)}`);
   }
 }
 

@@ -99,7 +99,8 @@ export class Rig {
     this.#runSlice();
     this.fault = core.getInt32(L.FAULT_VECTOR, true);
     core.setInt32(L.FAULT_VECTOR, -1, true);
-    if (this.fault >= 0) core.setBigInt64(L.RIP, core.getBigInt64(L.RIP_PAGE, true) + BigInt(core.getUint16(core.getInt32(L.CURRENT_UOP, true) + 4, true)), true);
+    if (this.fault >= 0)
+      core.setBigInt64(L.RIP, core.getBigInt64(L.RIP_PAGE, true) + BigInt(core.getUint16(core.getInt32(L.CURRENT_UOP, true) + 4, true)), true);
     return this.fault;
   }
 

@@ -31,7 +31,9 @@ async function main(): Promise<number> {
   if (binding !== 'interp' && binding !== 'oracle') return usage(`--binding ${binding}: there are interp and oracle`);
   const directories = positionals.length > 0 ? positionals : DEFAULTS;
   for (const path of directories) if (!existsSync(path)) return usage(`${path}: no such file or directory`);
-  const files = directories.flatMap((path) => (statSync(path).isFile() ? [path] : globSync('**/*.jsonl.gz', { cwd: path }).map((file) => join(path, file)))).sort();
+  const files = directories
+    .flatMap((path) => (statSync(path).isFile() ? [path] : globSync('**/*.jsonl.gz', { cwd: path }).map((file) => join(path, file))))
+    .sort();
   if (files.length === 0) return usage('no vector files (*.jsonl.gz) there');
 
   const engine = createEngine(await engineModules());

@@ -32,8 +32,10 @@ export function undefinedFlags(code: string, cl: number): number {
   if (opcode === 0x27 || opcode === 0x2f) return OF;
   if (opcode === 0x37 || opcode === 0x3f) return OF | SF | ZF | PF;
   if (opcode === 0xd4 || opcode === 0xd5) return OF | AF | CF;
-  if (opcode === 0xf6 || opcode === 0xf7) return [AF, AF, 0, 0, SF | ZF | AF | PF, SF | ZF | AF | PF, CF | PF | AF | ZF | SF | OF, CF | PF | AF | ZF | SF | OF][reg]!;
-  if ([0xc0, 0xc1, 0xd0, 0xd1, 0xd2, 0xd3].includes(opcode)) return undefinedByShift(opcode, reg, opcode >= 0xd2 ? cl : opcode >= 0xd0 ? 1 : bytes.at(-2)!);
+  if (opcode === 0xf6 || opcode === 0xf7)
+    return [AF, AF, 0, 0, SF | ZF | AF | PF, SF | ZF | AF | PF, CF | PF | AF | ZF | SF | OF, CF | PF | AF | ZF | SF | OF][reg]!;
+  if ([0xc0, 0xc1, 0xd0, 0xd1, 0xd2, 0xd3].includes(opcode))
+    return undefinedByShift(opcode, reg, opcode >= 0xd2 ? cl : opcode >= 0xd0 ? 1 : bytes.at(-2)!);
   return 0;
 }
 
