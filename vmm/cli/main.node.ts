@@ -1,12 +1,13 @@
 /** The `strate` command. Each group of subcommands adds itself to the program. */
 import { Command, CommanderError } from 'commander';
-import { strateVersion } from '../process/version.node.ts';
+import { strateVersion } from '../process/installation.node.ts';
 import { exitStatus } from './exit-status.ts';
 import { failure } from './output.node.ts';
 import { addLaterCommands } from './later-commands.node.ts';
 import { addLibraryCommands } from './library-commands.node.ts';
 import { addMachineCommands } from './machine-commands.node.ts';
 import { addRun } from './run-command.node.ts';
+import { addServe } from './serve.node.ts';
 
 /** Sets the process's exit status; ends the process, since a machine's threads may be in the middle of something. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -27,6 +28,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addRun(program, does);
   addLibraryCommands(program, does);
   addMachineCommands(program, does);
+  addServe(program, does);
   addLaterCommands(program, does);
   for (const command of program.commands) command.copyInheritedSettings(program);
   try {

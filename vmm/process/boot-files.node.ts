@@ -6,6 +6,7 @@ import type { EngineBinaries } from '../accel/wasm/engine.ts';
 import { VmmError } from '../base/errors.ts';
 import type { BootFiles } from '../machine/boot/boot-plan.ts';
 import type { VmConfig } from '../protocol/config.ts';
+import { installationRoot } from './installation.node.ts';
 import { reasonOf, resolveIn } from './vm-folder.node.ts';
 
 /** @throws VmmError `not-found` */
@@ -27,20 +28,18 @@ export function readBootFiles({ kernel }: VmConfig, directory: string): BootFile
   };
 }
 
-const ROOT = join(import.meta.dirname, '..', '..');
-
 /**
  * The compiled parts of the CPU engine. In a source checkout they are built when they are older than their sources.
  * @throws VmmError `not-found` when they are missing from an installation.
  */
-export async function engineBinaries(): Promise<EngineBinaries> {
-  const builder = join(ROOT, 'build', 'engine.node.ts');
+export async function engineBinaries(root: string = installationRoot()): Promise<EngineBinaries> {
+  const builder = join(root, 'build', 'engine.node.ts');
   if (existsSync(builder)) {
     const build = (await import(pathToFileURL(builder).href)) as { engineModules(): Promise<EngineBinaries> };
     return build.engineModules();
   }
   const read = (name: string) => {
-    const path = join(ROOT, 'dist', 'engine', name);
+    const path = join(root, 'dist', 'engine', name);
     try {
       return new Uint8Array(readFileSync(path));
     } catch (error) {

@@ -18,7 +18,7 @@ import { machineWorker } from './machine-worker.node.ts';
 import { type Backend, type BackendHost, openByteSink, openSerial } from './serial-backends.node.ts';
 import { Session } from './session.ts';
 import { runStats } from './stats.ts';
-import { strateVersion } from './version.node.ts';
+import { strateVersion } from './installation.node.ts';
 import { resolveIn } from './vm-folder.node.ts';
 
 /** Of a machine thread that could not build what the configuration asks for. */

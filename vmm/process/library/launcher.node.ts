@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { VmmError, type VmmErrorKind } from '../../base/errors.ts';
 
 export const PROCESS_LOG = 'process.log';
@@ -17,7 +18,7 @@ export interface Launcher {
 const START_PATIENCE = 120_000;
 
 /** As a process of this Node. What it prints (a crash of the runtime itself) is in process.log in the VM's folder. */
-export function nodeLauncher(entry: string = join(import.meta.dirname, '..', 'vmm.node.ts')): Launcher {
+export function nodeLauncher(entry: string = fileURLToPath(new URL('../vmm.node.ts', import.meta.url))): Launcher {
   return {
     launch(directory, { paused }) {
       const log = openSync(join(directory, PROCESS_LOG), 'w', 0o600);
