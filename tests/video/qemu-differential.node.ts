@@ -5,16 +5,13 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { Surface } from '../../vmm/display/surface.ts';
 import { LFB, VgaBench, type VgaTarget } from '../../vmm/devices/video/testing/vga-bench.ts';
 import { PROGRAMS } from './programs.ts';
+import { comparePictures, LineClient, openSocket, parsePpm } from './qemu-screen.node.ts';
 
-/** Our DAC widens six bits as a monitor shows them, QEMU's differently; 5-bit colours too. The lower bits of each component are not compared. */
-const COMPARED = 0xf8;
 const FILL_CHUNK = 0x4000;
 
 /** Collects qtest commands; reads answer 0 and are made for their side effects only. */
@@ -43,69 +40,6 @@ class CommandRecorder implements VgaTarget {
   }
 }
 
-/** Lines sent, lines answered, in order. */
-class LineClient {
-  readonly #socket: Socket;
-  readonly #waiting: ((line: string) => void)[] = [];
-
-  constructor(socket: Socket, wanted: (line: string) => boolean) {
-    this.#socket = socket;
-    createInterface({ input: socket }).on('line', (line) => {
-      if (wanted(line)) this.#waiting.shift()?.(line);
-    });
-  }
-
-  ask(line: string): Promise<string> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#socket.write(`${line}\n`);
-    });
-  }
-}
-
-async function open(path: string): Promise<Socket> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await new Promise<Socket>((resolve, reject) => {
-        const socket = connect(path, () => resolve(socket));
-        socket.once('error', reject);
-      });
-    } catch (error) {
-      if (attempt === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
-
-function parsePpm(file: Buffer): Surface {
-  const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(file.toString('latin1', 0, 64));
-  if (header === null) throw new Error('not a PPM picture');
-  const surface = new Surface(Number(header[1]), Number(header[2]));
-  const data = file.subarray(header[0].length);
-  for (let pixel = 0; pixel < surface.words.length; pixel++) {
-    surface.words[pixel] = data[pixel * 3]! | (data[pixel * 3 + 1]! << 8) | (data[pixel * 3 + 2]! << 16) | (0xff << 24);
-  }
-  return surface;
-}
-
-/** Differing pixels; QEMU repeats doubled pixels and lines, ours has each once. */
-function compare(ours: Surface, theirs: Surface): string | undefined {
-  const across = theirs.width / ours.width;
-  const down = theirs.height / ours.height;
-  if (!Number.isInteger(across) || !Number.isInteger(down)) return `size ${ours.width}x${ours.height}, QEMU ${theirs.width}x${theirs.height}`;
-  const mask = COMPARED * 0x010101;
-  let differing = 0;
-  let first = '';
-  for (let y = 0; y < theirs.height; y++) {
-    for (let x = 0; x < theirs.width; x++) {
-      const our = ours.words[Math.floor(y / down) * ours.width + Math.floor(x / across)]! & mask;
-      const their = theirs.words[y * theirs.width + x]! & mask;
-      if (our !== their && differing++ === 0) first = `first at ${x},${y}: ours ${our.toString(16)}, QEMU ${their.toString(16)}`;
-    }
-  }
-  return differing === 0 ? undefined : `${differing} of ${theirs.words.length} pixels differ, ${first}`;
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'strate-video-'));
 const qemu = spawn(
   'qemu-system-x86_64',
@@ -122,7 +56,7 @@ const qemu = spawn(
 let failures = 0;
 const sockets: Socket[] = [];
 try {
-  sockets.push(await open(join(folder, 'qtest')), await open(join(folder, 'qmp')));
+  sockets.push(await openSocket(join(folder, 'qtest')), await openSocket(join(folder, 'qmp')));
   const qtest = new LineClient(sockets[0]!, (line) => /^(OK|FAIL|ERR)/.test(line));
   const qmp = new LineClient(sockets[1]!, (line) => /"(return|error)"/.test(line));
   await qmp.ask('{"execute":"qmp_capabilities"}');
@@ -142,7 +76,7 @@ try {
     if (refused !== undefined) throw new Error(`qtest: ${refused}`);
     const file = join(folder, 'screen.ppm');
     await qmp.ask(JSON.stringify({ execute: 'screendump', arguments: { filename: file } }));
-    const difference = compare(bench.screen.mode.surface, parsePpm(readFileSync(file)));
+    const difference = comparePictures(bench.screen.mode.surface, parsePpm(readFileSync(file)));
     const expected = program.qemuDiffers;
     if (difference !== undefined && expected === undefined) failures++;
     const verdict = difference === undefined ? 'same   ' : expected === undefined ? 'DIFFERS' : 'known  ';
