@@ -56,7 +56,7 @@ async function perform(server: DiskServer, request: IoRequest): Promise<IoAnswer
 }
 
 async function open(server: DiskServer, { policy, ...spec }: OpenRequest): Promise<IoAnswers['open']> {
-  const node = await openImage(spec);
+  const { node } = await openImage(spec);
   return { drive: server.attach(node, policy), size: node.size, readOnly: node.readOnly, file: spec.file };
 }
 

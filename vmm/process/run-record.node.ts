@@ -51,9 +51,14 @@ export function takeRun(directory: string, socket: string): void {
   }
 }
 
+/** Whether the folder is still there and still this process's. */
+export function ownsRun(directory: string): boolean {
+  return runSchema.safeParse(readJson(join(directory, RUN_FILE))).data?.pid === process.pid;
+}
+
 /** A clean end: the VM is free, and how it ended is kept. */
 export function endRun(directory: string, end: RunEnd): void {
-  const { run } = { run: undefined, ...runStateOf(directory) } as { run?: RunRecord };
+  const run = runSchema.safeParse(readJson(join(directory, RUN_FILE))).data;
   if (run?.pid !== process.pid) return;
   const last: LastRun = {
     how: end.how,

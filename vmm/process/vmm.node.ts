@@ -7,11 +7,14 @@ import { messageOf, VmmError } from '../base/errors.ts';
 import { hostVm } from './hosted-vm.node.ts';
 import type { LaunchReport } from './library/launcher.node.ts';
 import { LogFile } from './log-file.node.ts';
+import { ownsRun } from './run-record.node.ts';
 import { CONFIG_FILE, LOG_FILE, readConfig } from './vm-folder.node.ts';
 
 const INTERNAL_ERROR = 1;
 const BAD_USAGE = 2;
 const TERMINATED = 143; // 128 + SIGTERM
+/** How soon it is noticed that the folder is gone, ms: nobody could reach the machine any more. */
+const WATCH_INTERVAL = 5000;
 
 const [folder, ...flags] = process.argv.slice(2);
 if (folder === undefined) {
@@ -32,6 +35,11 @@ async function main(directory: string, paused: boolean): Promise<void> {
     const { vm, ended } = await hostVm({ config, directory, folder: directory, log, paused, stdin: process.stdin, stdout: process.stdout });
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.on(signal, () => void vm.session.stop({ how: 'interrupted', status: TERMINATED, message: `ended by ${signal}` }));
+    const watch = setInterval(() => {
+      if (ownsRun(directory)) return;
+      clearInterval(watch);
+      void vm.session.stop({ how: 'error', status: INTERNAL_ERROR, message: 'the folder of the machine was removed while it ran' });
+    }, WATCH_INTERVAL);
     report({ started: true });
     const end = await ended;
     log.line(`info process: ended (${end.how})${end.message === undefined ? '' : `: ${end.message}`}`);
