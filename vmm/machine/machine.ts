@@ -93,7 +93,7 @@ export class Machine {
 
   /** One turn of the loop: what arrived, resets, timers, a slice of every vCPU, sleep. Returns how the run ended, if it did. */
   pass(): RunEnd | undefined {
-    if (Atomics.exchange(this.#host.doorbell, 0, 0) !== 0) this.#host.drain();
+    if (Atomics.exchange(this.#host.doorbell, 0, 0) !== 0) this.board.scheduler.atOnce(() => this.#host.drain());
     if (this.#pendingReset !== undefined) this.#performReset(this.#pendingReset);
     if (this.#end !== undefined) return this.#end;
     if (this.#paused) {

@@ -1,10 +1,44 @@
 import type { AccessSize, Bus, Mapping, Region } from '../bus/bus.ts';
 import { readRegion, writeRegion } from '../bus/split.ts';
+import type { MachineScheduler } from './scheduler.ts';
 
 const PAGE = 4096;
 
-/** Physical memory as one processor sees it: its local APIC answers before the access leaves the processor (SDM vol.3 11.4.1). */
+/** A bus as a processor uses it: time stands still while a device answers. */
 export class ProcessorBus implements Bus {
+  readonly #bus: Bus;
+  readonly #scheduler: MachineScheduler;
+
+  constructor(bus: Bus, scheduler: MachineScheduler) {
+    this.#bus = bus;
+    this.#scheduler = scheduler;
+  }
+
+  map(base: number, length: number, region: Region, priority?: number): Mapping {
+    return this.#bus.map(base, length, region, priority);
+  }
+
+  read(address: number, size: AccessSize): number {
+    this.#scheduler.hold();
+    try {
+      return this.#bus.read(address, size);
+    } finally {
+      this.#scheduler.release();
+    }
+  }
+
+  write(address: number, size: AccessSize, value: number): void {
+    this.#scheduler.hold();
+    try {
+      this.#bus.write(address, size, value);
+    } finally {
+      this.#scheduler.release();
+    }
+  }
+}
+
+/** Physical memory as one processor sees it: its local APIC answers before the access leaves the processor (SDM vol.3 11.4.1). */
+export class LocalApicWindow implements Bus {
   readonly #outside: Bus;
   readonly #registers: Region;
   #base: number;

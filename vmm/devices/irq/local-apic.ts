@@ -323,7 +323,9 @@ export const localApic = defineDevice<LocalApicState, LocalApicOptions, LocalApi
     };
     const startTimer = (initial: number) => {
       if (timerMode() === TIMER_DEADLINE) return;
-      Object.assign(state, { timerInitial: initial, timerStart: scheduler.now(), timerHandled: scheduler.now() });
+      // One reading of the clock: time goes on between two, and a short count would have expired unseen.
+      const now = scheduler.now();
+      Object.assign(state, { timerInitial: initial, timerStart: now, timerHandled: now });
       armTimer();
     };
     /** A new divisor counts on from the present count. */

@@ -42,7 +42,7 @@ import type { Board } from '../board.ts';
 import { fwCfgContent, type FirmwareBoard } from '../firmware/fw-cfg-content.ts';
 import { mapSystemRom } from '../firmware/system-rom.ts';
 import type { MachineHost } from '../host.ts';
-import { ProcessorBus } from '../processor-bus.ts';
+import { LocalApicWindow, ProcessorBus } from '../processor-bus.ts';
 import { cmosHardDisks, installFloppies, installIde, type FloppyDrives } from './i440fx-drives.ts';
 
 /** What the machine's control loop does for the board. */
@@ -117,7 +117,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
 
   // 1. Interrupt controllers: loaded first, so that levels that devices drive afterwards are no new edges.
   const model = cpuModel(config.cpu.model);
-  const { interrupts, processorBuses } = installInterrupts(options, vcpus, model.features.has('apic'), () => pit.irq0Acknowledged());
+  const { interrupts, apicWindows } = installInterrupts(options, vcpus, model.features.has('apic'), () => pit.irq0Acknowledged());
 
   // 2. The two bridges and the PCI bus.
   const bridge = board.install('host bridge', i440fx, { memory: board.space, ram: board.memory.ram });
@@ -167,7 +167,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   mapSystemRom(board.memory, board.space, host.bios);
   installFwCfg(board, config, host, { serialPorts: serial.length, hpet: hpetTimer !== undefined });
   for (let index = 0; index < config.cpu.count; index++) {
-    const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, processorBuses[index], isa));
+    const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, apicWindows[index], isa));
     vcpus.push(vcpu);
     vcpu.a20(a20.level);
   }
@@ -180,7 +180,7 @@ function installInterrupts(
   vcpus: readonly Vcpu[],
   apic: boolean,
   timerAcknowledged: () => void,
-): { interrupts: Interrupts; processorBuses: readonly ProcessorBus[] } {
+): { interrupts: Interrupts; apicWindows: readonly LocalApicWindow[] } {
   const processors = Array.from({ length: config.cpu.count }, (_, index) => ({
     interrupt: (pending: boolean) => vcpus[index]?.interrupt(pending),
     nmi: () => vcpus[index]?.nmi(),
@@ -191,14 +191,14 @@ function installInterrupts(
   const interrupts = createInterrupts((name, type, deviceOptions) => board.install(name, type, deviceOptions), {
     processors,
     apic,
-    relocated: (index, base, enabled) => processorBuses[index]?.relocate(base, enabled),
+    relocated: (index, base, enabled) => apicWindows[index]?.relocate(base, enabled),
     acknowledged: (line) => {
       if (line === 0) timerAcknowledged();
     },
   });
-  const processorBuses = interrupts.localApics.map(({ registers }) => new ProcessorBus(board.space, registers, LOCAL_APIC_BASE));
+  const apicWindows = interrupts.localApics.map(({ registers }) => new LocalApicWindow(board.space, registers, LOCAL_APIC_BASE));
   if (interrupts.ioApic !== undefined) board.space.map(IO_APIC_BASE, IO_APIC_SIZE, interrupts.ioApic.registers, PRIORITY_CHIPSET);
-  return { interrupts, processorBuses };
+  return { interrupts, apicWindows };
 }
 
 /** A20M# of all processors. */
@@ -227,7 +227,7 @@ function vcpuOptions(
   index: number,
   { board, config, host, random }: I440fxOptions,
   interrupts: Interrupts,
-  bus: ProcessorBus | undefined,
+  window: LocalApicWindow | undefined,
   isa: Piix3,
 ): VcpuOptions {
   const apic = interrupts.localApics[index];
@@ -236,8 +236,8 @@ function vcpuOptions(
     count: config.cpu.count,
     model: config.cpu.model,
     physical: board.physical,
-    ports: board.ports,
-    mmio: bus ?? board.space,
+    ports: new ProcessorBus(board.ports, board.scheduler),
+    mmio: new ProcessorBus(window ?? board.space, board.scheduler),
     acknowledgeInterrupt: () => interrupts.acknowledge(index),
     now: () => board.scheduler.now(),
     random,
