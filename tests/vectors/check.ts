@@ -91,7 +91,7 @@ function execute(rig: Rig, vector: VectorCase, rip: bigint): number {
 
 // -- one instruction in a protected mode
 
-function loadState(rig: Rig, registers: Registers): bigint {
+export function loadState(rig: Rig, registers: Registers): bigint {
   const { core } = rig;
   const names = rig.mode === 64 ? GENERAL_64 : GENERAL_32;
   for (let i = 0; i < 16; i++) core.setBigUint64(L.GPR + i * 8, names[i] ? big(registers[names[i]!]!) : 0n, true);

@@ -14,6 +14,7 @@ import { writeModel } from '../../vmm/cpu/models/cpuid.ts';
 import { cpuModel } from '../../vmm/cpu/models/models.ts';
 import { resetState, writeCpuState } from '../../vmm/cpu/state.ts';
 import type { CpuState } from '../../vmm/cpu/state.ts';
+import { UOP_PAGE_OFFSET } from '../../vmm/cpu/uop.ts';
 import { GuestMemory, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../vmm/memory/physical-map.ts';
 
 export type Binding = 'interp' | 'oracle';
@@ -48,8 +49,7 @@ export class Rig {
   readonly system: Helpers;
   readonly #base: CpuState;
   readonly #runSlice: () => void;
-  /** FAULT_VECTOR when the instruction ended, -1 if it did not fault. */
-  fault = -1;
+  /** Traces that may still be asked for. */
   #traces = 0;
   readonly #zeros: Uint8Array;
 
@@ -68,18 +68,17 @@ export class Rig {
     writeOpcodeTables(this.core, engine.instructions, () => true);
     this.#base = modeState(resetState(model, 0), mode);
     this.load({});
-    // One instruction: the second question for a trace finds the first answered, or a fault pending. Real-mode cases run to their HLT.
-    const once = (next: string) => (): number => {
-      if (mode !== 'real' && this.#traces++ > 0) return 0;
-      return this.system[next]!() as number;
+    const limited = (next: string) => (): number => {
+      const pending = this.core.getInt32(L.FAULT_VECTOR, true) >= 0 && mode !== 'real';
+      return pending || this.#traces-- <= 0 ? 0 : (this.system[next]!() as number);
     };
-    const system: Helpers = { ...this.system, first_trace: once('first_trace'), next_trace: once('next_trace') };
+    const system: Helpers = { ...this.system, first_trace: limited('first_trace'), next_trace: limited('next_trace') };
     if (binding === 'oracle') {
       const oracle = new Oracle(this.core, system, engine.instructions.handlers);
       this.#runSlice = () => oracle.run();
     } else {
       const imports = { memory: { core: cpu.memory, ram: memory.memory }, system };
-      this.#runSlice = (new WebAssembly.Instance(engine.interpreter, imports as never).exports as unknown as { run: () => void }).run;
+      this.#runSlice = (new WebAssembly.Instance(engine.interpreter, imports).exports as unknown as { run: () => void }).run;
     }
     if (mode === 64) writePageTables(memory.bytes);
   }
@@ -90,18 +89,29 @@ export class Rig {
     this.system['state_loaded']!();
   }
 
-  /** Executes one instruction (in real mode at most `budget` of them). Returns the vector of the exception it raised, -1 if none. */
+  /** Executes one instruction, or in real mode at most `budget` of them with exceptions delivered. Returns the vector of the exception it raised, -1 if none. */
   step(budget = 1): number {
+    return this.#execute(budget, this.mode === 'real' ? Infinity : 1);
+  }
+
+  /** Executes `budget` instructions, or up to the first exception. */
+  run(budget: number): number {
+    return this.#execute(budget, Infinity);
+  }
+
+  #execute(budget: number, traces: number): number {
     const { core } = this;
-    this.#traces = 0;
+    this.#traces = traces;
     core.setBigInt64(L.SLICE_END, BigInt(budget), true);
     core.setInt32(L.LEFT, budget, true);
     this.#runSlice();
-    this.fault = core.getInt32(L.FAULT_VECTOR, true);
+    const fault = core.getInt32(L.FAULT_VECTOR, true);
     core.setInt32(L.FAULT_VECTOR, -1, true);
-    if (this.fault >= 0)
-      core.setBigInt64(L.RIP, core.getBigInt64(L.RIP_PAGE, true) + BigInt(core.getUint16(core.getInt32(L.CURRENT_UOP, true) + 4, true)), true);
-    return this.fault;
+    if (fault >= 0) {
+      const offset = core.getUint16(core.getInt32(L.CURRENT_UOP, true) + UOP_PAGE_OFFSET, true);
+      core.setBigInt64(L.RIP, core.getBigInt64(L.RIP_PAGE, true) + BigInt(offset), true);
+    }
+    return fault;
   }
 
   /** Writes a byte as a bus master does: decoded code notices. */

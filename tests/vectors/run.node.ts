@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { engineModules } from '../../build/engine.node.ts';
 import { checkCase } from './check.ts';
 import { Rig, createEngine } from './rig.ts';
-import type { Binding, Mode } from './rig.ts';
+import type { Mode } from './rig.ts';
 import { changedSince286 } from './undefined-286.ts';
 import { parseVectorFile } from './vector-file.ts';
 
@@ -40,7 +40,7 @@ async function main(): Promise<number> {
   const rigs = new Map<Mode, Rig>();
   const rigFor = (mode: Mode): Rig => {
     let rig = rigs.get(mode);
-    if (!rig) rigs.set(mode, (rig = new Rig(engine, binding as Binding, mode)));
+    if (!rig) rigs.set(mode, (rig = new Rig(engine, binding, mode)));
     return rig;
   };
   let [passed, failed, skipped, changed] = [0, 0, 0, 0];

@@ -50,7 +50,7 @@ export function constant<T extends 'f32' | 'f64' | 'v128'>(type: T, bits: bigint
 
 /** Any instruction of operators.ts, not folded. */
 export function node<N extends Operator>(op: N, ...args: Args<ParamsOf<N>>): Node<ResultOf<N>> {
-  return untypedNode(op, args as readonly Expression[]) as Node<ResultOf<N>>;
+  return untypedNode(op, args) as Node<ResultOf<N>>;
 }
 
 export function untypedNode(op: string, args: readonly Expression[], bits?: number): Node {

@@ -109,7 +109,7 @@ export class FunctionBody {
   }
 
   set<T extends WasmType>(local: Local<T>, value: ExpressionOf<T>): void {
-    this.push(value as Expression);
+    this.push(value);
     this.#indexed(0x21, local.index);
   }
 
@@ -191,7 +191,7 @@ export class FunctionBody {
 
   load<O extends LoadOperator>(op: O, address: ExpressionOf<'i32'>, offset = 0, memory = 0, bits?: number): Node<LoadType<O>> {
     this.pushLoad(op, address, offset, memory);
-    return this.pop(loads[op][2] as LoadType<O>, bits);
+    return this.pop(loads[op][2], bits);
   }
 
   store(op: StoreOperator, address: ExpressionOf<'i32'>, value: Expression, offset = 0, memory = 0): void {
@@ -322,7 +322,7 @@ export class FunctionBody {
     const runs: [WasmType, number][] = [];
     for (const type of this.#locals.slice(this.#params)) {
       const last = runs.at(-1);
-      if (last?.[0] === type) last[1]++;
+      if (last !== undefined && last[0] === type) last[1]++;
       else runs.push([type, 1]);
     }
     entry.u32(runs.length);

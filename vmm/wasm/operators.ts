@@ -332,7 +332,7 @@ type Groups = typeof operatorGroups;
 type Words<S extends string> = S extends `${infer First} ${infer Rest}` ? [First, ...Words<Rest>] : [S];
 type SignatureOf<N> = { [S in keyof Groups]: N extends keyof Groups[S] ? S : never }[keyof Groups];
 
-export type Operator = { [S in keyof Groups]: keyof Groups[S] }[keyof Groups] & string;
+export type Operator = { [S in keyof Groups]: Extract<keyof Groups[S], string> }[keyof Groups];
 export type LaneOperator = keyof typeof laneOperators;
 /** Types of the stack operands of an instruction, as a tuple. */
 export type ParamsOf<N extends Operator> = SignatureOf<N> extends `${infer P} -> ${string}` ? Words<P> : never;

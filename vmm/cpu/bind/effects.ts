@@ -7,7 +7,6 @@ import type { Machine, Size, Text, Variable } from '../isa/machine.ts';
 import type { BoundOperand } from '../isa/operands.ts';
 import type { Bit, F32, F64, Int, Value, Vector } from '../isa/value.ts';
 import { Node, typeOf } from '../../wasm/expression.ts';
-import type { Expression } from '../../wasm/expression.ts';
 
 export interface Effects {
   /** Reads or writes guest memory through segments named by an operand. */
@@ -205,7 +204,7 @@ class EffectsMachine implements Machine {
   variable(initial: Bit): Variable<Bit>;
   variable(initial: Value): Variable<never> {
     // Opaque at once: it may change in a loop.
-    const value = opaque[typeOf(initial as Expression)];
+    const value = opaque[typeOf(initial)];
     return { get: () => value, set: () => {} } as unknown as Variable<never>;
   }
   if(_condition: Bit, then: () => void, otherwise?: () => void): void {

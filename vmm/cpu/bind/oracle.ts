@@ -30,7 +30,7 @@ const REPEAT_TURNS = 1024;
 export type Helpers = Readonly<Record<string, (...args: (number | bigint)[]) => number | bigint | undefined>>;
 
 /** Leaves the instruction: a fault is pending, or RIP has been set. */
-class Left {}
+class Left extends Error {}
 const LEFT_INSTRUCTION = new Left();
 
 export class Oracle {

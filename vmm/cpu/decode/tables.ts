@@ -93,7 +93,11 @@ class TablesWriter {
   #node(cell: Cell): number {
     const at = (index: number): number => cell.forms[index] ?? 0;
     if (!cell.usesModrm) return at(0);
-    const byRm = (reg: number): number => this.#split(F.NODE_BY_RM, Array.from({ length: 8 }, (_, rm) => at(REGISTER(reg, rm))));
+    const byRm = (reg: number): number =>
+      this.#split(
+        F.NODE_BY_RM,
+        Array.from({ length: 8 }, (_, rm) => at(REGISTER(reg, rm))),
+      );
     const registers = Array.from({ length: 8 }, (_, reg) => byRm(reg));
     const memory = Array.from({ length: 8 }, (_, reg) => at(MEMORY(reg)));
     const same = (list: readonly number[]): boolean => list.every((node) => node === list[0]);
@@ -141,7 +145,7 @@ class TablesWriter {
     const core = this.#core;
     if (typeof source === 'object') {
       core.setUint8(at + F.FORM_SOURCES + slot, F.SOURCE_FIXED);
-      core.setUint8(at + F.FORM_FIXED + slot, source.fixed);
+      core.setUint8(at + F.FORM_FIXED + slot, source.field);
       return;
     }
     core.setUint8(at + F.FORM_SOURCES + slot, SOURCES[source]);

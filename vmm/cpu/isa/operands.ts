@@ -3,7 +3,7 @@ import { assert } from '../../base/errors.ts';
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../layout.ts';
 import type { Operand, Size } from './machine.ts';
 
-export type RegisterSource = 'reg' | 'rm' | 'vvvv' | 'opcode' | 'immediate' | { readonly fixed: number };
+export type RegisterSource = 'reg' | 'rm' | 'vvvv' | 'opcode' | 'immediate' | { readonly field: number };
 export type ImmediateKind = 'byte' | 'byteSigned' | 'word' | 'z' | 'v' | 'relativeByte' | 'relativeZ' | 'far' | 'offset';
 
 /** An operand as the encoding names it. */
@@ -79,9 +79,9 @@ function sizeOf(type: string, code: string): OperandSpec['size'] {
 
 export function parseOperand(code: string): OperandSpec {
   if (code === '1') return { code, kind: 'imm', constant: 1n, size: () => 8 };
-  if (code in SEGMENTS) return { code, kind: 'segment', source: { fixed: SEGMENTS[code]! }, size: () => 16 };
+  if (code in SEGMENTS) return { code, kind: 'segment', source: { field: SEGMENTS[code]! }, size: () => 16 };
   const register = FIXED[code];
-  if (register) return { code, kind: 'reg', source: { fixed: register[0] }, size: (size) => register[1] || size };
+  if (register) return { code, kind: 'reg', source: { field: register[0] }, size: (size) => register[1] || size };
   if (code === 'Ibs') return { code, kind: 'imm', immediate: 'byteSigned', size: (size) => size };
   const letter = code[0]!;
   const type = code.slice(1);

@@ -348,7 +348,7 @@ function comparison(name: string, fold: (a: bigint, b: bigint) => boolean, signe
     }
     return node32(`i32.${name}`, [a, b], 1);
   };
-  return operation as Comparison;
+  return operation;
 }
 
 /** The value is the sign extension of its low 32 bits. */
@@ -394,7 +394,7 @@ export function select<V extends Value>(condition: Bit, then: V, otherwise: V): 
 
 /** Any instruction of wasm/operators.ts: `op('i32x4.add', a, b)`. */
 export function op<N extends Operator>(name: N, ...args: Args<ParamsOf<N>>): ExpressionOf<ResultOf<N>> {
-  const node = untypedNode(name, args as readonly Expression[]);
+  const node = untypedNode(name, args);
   return (allConstant(node.args) ? evaluate(node) : node) as ExpressionOf<ResultOf<N>>;
 }
 
@@ -402,7 +402,7 @@ type LaneArgs<N extends LaneOperator> = Args<(typeof laneOperators)[N][1]>;
 
 /** Instructions with a lane number: `lane('i32x4.extract_lane', 2, v)`. */
 export function lane<N extends LaneOperator>(name: N, index: number, ...args: LaneArgs<N>): ExpressionOf<(typeof laneOperators)[N][2]> {
-  const node = laneNode(name, index, args as readonly Expression[]);
+  const node = laneNode(name, index, args);
   return (allConstant(node.args) ? evaluate(node) : node) as ExpressionOf<(typeof laneOperators)[N][2]>;
 }
 

@@ -94,7 +94,7 @@ export class FlagsEmitter {
     const r = this.#body.load('i64.load', 0, LAZY_R);
     switch (flag) {
       case 'zf':
-        return isZeroValue(r as Int);
+        return isZeroValue(r);
       case 'sf':
         return bitOf(r, sub(and(shrU(fromBit(lazy), BigInt(SIZE_SHIFT)), 0x7fn), 1n));
       case 'pf':
@@ -113,7 +113,7 @@ export class FlagsEmitter {
     if (flag === 'af') return bitOf(xor(xor(a as Int, b.get()), r), 4);
     // OF: the operands' signs differ (subtraction) or agree (addition), and the result's differs from the first's.
     const signs = xor(xor(a as Int, b.get()), fromSign(subtracted, this.#body));
-    const overflow = this.#body.let('i64', and(signs, xor(a as Int, r)) as never);
+    const overflow = this.#body.let('i64', and(signs, xor(a as Int, r)));
     return bitOf(overflow, sub(and(shrU(fromBit(lazy), BigInt(SIZE_SHIFT)), 0x7fn), 1n));
   }
 
@@ -182,7 +182,7 @@ export class FlagsEmitter {
       () => {
         const a = this.#body.load('i64.load', 0, LAZY_A);
         const r = this.#body.load('i64.load', 0, LAZY_R);
-        const shift = this.#body.let('i64', sub(64n, fromBit(and(shrU(lazy, SIZE_SHIFT), 0x7f))) as never);
+        const shift = this.#body.let('i64', sub(64n, fromBit(and(shrU(lazy, SIZE_SHIFT), 0x7f))));
         this.#body.set(result, lessS(shl(a as Int, shift), shl(sub(a as Int, r), shift)));
       },
       () => {
@@ -204,5 +204,5 @@ export class FlagsEmitter {
 
 /** All ones when the lazy operation was an addition. */
 function fromSign(subtracted: Bit, body: FunctionBody): Int {
-  return body.let('i64', sub(fromBit(subtracted), 1n) as never);
+  return body.let('i64', sub(fromBit(subtracted), 1n));
 }

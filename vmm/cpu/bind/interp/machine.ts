@@ -131,7 +131,7 @@ export class InterpreterMachine implements Machine {
   }
 
   #loadInt(address: Bit, offset: number, size: Size): Int {
-    const value = this.body.load(REGISTER_LOADS[size] as LoadOperator, address, offset, 0, size) as Node<LoadType<LoadOperator>>;
+    const value = this.body.load(REGISTER_LOADS[size], address, offset, 0, size) as Node<LoadType<LoadOperator>>;
     return size === 64 ? (value as Node<'i64'>) : fromBit(value as Node<'i32'>);
   }
 
@@ -192,7 +192,7 @@ export class InterpreterMachine implements Machine {
     if (this.addressing === 'flat32') {
       const index = shl(this.body.load('i32.load', scaled) as Bit, scale);
       const sum = add(add(this.#base32(base), index), this.#field(U.UOP_DISPLACEMENT, 'i32.load'));
-      return fromBit(this.body.let('i32', sum as never));
+      return fromBit(this.body.let('i32', sum));
     }
     const index = shl(this.body.load('i64.load', scaled) as Int, fromBit(scale));
     const displacement = this.body.load('i64.load32_s', this.#context.uop.get(), U.UOP_DISPLACEMENT);
@@ -297,7 +297,7 @@ export class InterpreterMachine implements Machine {
       value = or(and(this.body.load('i64.load', 0, L.RSP) as Int, outside), pointer);
     }
     this.#stackPointer ??= this.body.local('i64');
-    this.body.set(this.#stackPointer, value as never);
+    this.body.set(this.#stackPointer, value);
   }
 
   #commitStack(): void {
@@ -437,17 +437,17 @@ export class InterpreterMachine implements Machine {
       const narrow = this.let(node.args[0] as Bit);
       return node.op === 'i64.extend_i32_u' ? fromBit(narrow) : op('i64.extend_i32_s', narrow);
     }
-    return this.body.let(node.type, node as never, node.bits) as Value;
+    return this.body.let(node.type, node, node.bits);
   }
 
   variable(initial: Int): Variable<Int>;
   variable(initial: Bit): Variable<Bit>;
   variable(initial: Value): Variable<never> {
-    const local = this.body.local(typeOf(initial as Expression));
-    this.body.set(local, initial as never);
+    const local = this.body.local(typeOf(initial));
+    this.body.set(local, initial);
     // Each reading is a value of its own: it must not change with the variable.
     const get = (): Node => this.body.let(local.type, local.get());
-    return { get, set: (value: Expression) => this.body.set(local, value as never) } as unknown as Variable<never>;
+    return { get, set: (value: Expression) => this.body.set(local, value) } as unknown as Variable<never>;
   }
 
   if(condition: Bit, then: () => void, otherwise?: () => void): void {
@@ -474,7 +474,7 @@ export class InterpreterMachine implements Machine {
 
   loop(code: () => Bit): void {
     this.body.loop((start) => {
-      this.#arm(() => this.body.brIf(start, code() as Exclude<Bit, number>));
+      this.#arm(() => this.body.brIf(start, code()));
     });
   }
 
@@ -486,15 +486,15 @@ export class InterpreterMachine implements Machine {
     body.block((done) => {
       body.loop((again) => {
         this.#arm(() => {
-          body.brIf(done, isZeroValue(this.getRegister(RCX, size)) as Exclude<Bit, number>);
+          body.brIf(done, isZeroValue(this.getRegister(RCX, size)));
           code();
           this.setRegister(RCX, size, truncate(sub(this.getRegister(RCX, size), 1n), size));
-          if (until) body.brIf(done, until() as Exclude<Bit, number>);
-          body.set(turns, sub(turns.get(), 1) as Exclude<Bit, number>);
+          if (until) body.brIf(done, until());
+          body.set(turns, sub(turns.get(), 1));
           const calm = and(isZeroValue(body.load('i32.load', 0, L.EVENTS)), ne(turns.get() as Bit, 0));
-          body.brIf(again, calm as Exclude<Bit, number>);
+          body.brIf(again, calm);
           // An event is due: the instruction is resumed after it (SDM vol.2 REP).
-          body.brIf(done, isZeroValue(this.getRegister(RCX, size)) as Exclude<Bit, number>);
+          body.brIf(done, isZeroValue(this.getRegister(RCX, size)));
           body.store('i64.store', 0, this.#rip, L.RIP);
           this.#context.leave();
         });
@@ -523,13 +523,13 @@ export class InterpreterMachine implements Machine {
   #call(name: string, args: readonly Value[]): Value | undefined {
     const helper = helpers[name];
     assert(helper, `unknown helper ${name}`);
-    assert(args.length === helper.params.length && args.every((arg, i) => typeOf(arg as Expression) === helper.params[i]), `arguments of ${name}`);
+    assert(args.length === helper.params.length && args.every((arg, i) => typeOf(arg) === helper.params[i]), `arguments of ${name}`);
     let result: Value | undefined;
     const take = helper.result ? () => (result = this.body.pop(helper.result!) as Value) : undefined;
     if (helper.faults) this.callFaulting(name, args, take);
     else {
       this.#context.spill();
-      this.body.call(this.#context.function(name), args as readonly Expression[]);
+      this.body.call(this.#context.function(name), args);
       take?.();
     }
     return result;
@@ -537,13 +537,8 @@ export class InterpreterMachine implements Machine {
 
   callFaulting(name: string, args: readonly Value[], take?: () => void): void {
     this.#context.spill();
-    this.body.call(this.#context.function(name), args as readonly Expression[]);
+    this.body.call(this.#context.function(name), args);
     take?.();
-    this.body.if(
-      eq(shrU(this.body.load('i32.load', 0, L.FAULT_VECTOR) as Bit, 31), 0) as Exclude<Bit, number>,
-      () => this.#context.leave(),
-      undefined,
-      false,
-    );
+    this.body.if(eq(shrU(this.body.load('i32.load', 0, L.FAULT_VECTOR) as Bit, 31), 0), () => this.#context.leave(), undefined, false);
   }
 }

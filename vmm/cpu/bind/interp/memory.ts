@@ -141,13 +141,13 @@ export class MemoryEmitter {
       false,
     );
     const base = body.load('i64.load', shl(segment, 5), SEGMENTS);
-    return body.let('i64', and(add(bound, base), body.load('i64.load', 0, LINEAR_MASK)) as never);
+    return body.let('i64', and(add(bound, base), body.load('i64.load', 0, LINEAR_MASK)));
   }
 
   #entry(linear: Int): Bit {
     const body = this.#body;
     const offset = and(toBit(shrU(linear, INDEX_SHIFT)), INDEX_MASK);
-    return body.let('i32', add(offset, body.load('i32.load', 0, TLB_PTR)) as never);
+    return body.let('i32', add(offset, body.load('i32.load', 0, TLB_PTR)));
   }
 
   #hit(linear: Int, bytes: number, entry: Bit, tag: number): Exclude<Bit, number> {
@@ -189,7 +189,7 @@ export class MemoryEmitter {
     if (isCheap(value)) return value;
     // A narrowed value is kept as the i32 it is.
     if (typeof value === 'object' && value.op === 'i64.extend_i32_u') return fromBit(this.#body.let('i32', value.args[0] as never, value.bits));
-    return this.#body.let('i64', value as never, (value as { bits: number }).bits);
+    return this.#body.let('i64', value, (value as { bits: number }).bits);
   }
 }
 

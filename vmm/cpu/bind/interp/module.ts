@@ -20,8 +20,6 @@ import type { HandlerContext } from './context.ts';
 import { FlagsEmitter } from './flags.ts';
 import { InterpreterMachine } from './machine.ts';
 
-type BitNode = Exclude<Bit, number>;
-
 /** Longest trace: a trace is entered only with this many instructions left, so that a slice ends exactly where it should (assembly/trace). */
 const MAX_TRACE = 64;
 const CONDITIONS: readonly Condition[] = ['o', 'no', 'b', 'nb', 'z', 'nz', 'be', 'nbe', 's', 'ns', 'p', 'np', 'l', 'nl', 'le', 'nle'];
@@ -119,7 +117,7 @@ class InterpreterWriter {
     body.open(labels.exit);
     body.call(this.#function('first_trace'), []);
     body.set(uop, body.pop('i32'));
-    body.brIf(labels.exit, isZeroValue(uop.get()) as BitNode);
+    body.brIf(labels.exit, isZeroValue(uop.get()));
     body.set(left, body.load('i32.load', 0, L.LEFT));
     body.begin(LOOP, labels.again, () => {
       body.open(labels.lookup);
@@ -127,7 +125,7 @@ class InterpreterWriter {
       body.begin(LOOP, labels.dispatch, () => this.#dispatch(body, uop, left, hot, coldType, labels));
       body.end(labels.leave);
       // The instruction is over: it and those before it in the trace are counted.
-      body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)) as BitNode);
+      body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)));
       body.end(labels.lookup);
       this.#lookup(body, uop, left, labels.exit);
       body.br(labels.again);
@@ -154,7 +152,7 @@ class InterpreterWriter {
         body.store('i32.store', 0, left.get(), L.LEFT);
       },
       next: () => {
-        body.set(uop, add(uop.get() as Bit, U.UOP_SIZE) as BitNode);
+        body.set(uop, add(uop.get() as Bit, U.UOP_SIZE));
         body.br(labels.dispatch);
       },
       leave: () => body.br(labels.leave),
@@ -186,7 +184,7 @@ class InterpreterWriter {
     body.end(targets[HANDLER_TRACE_END]!);
     const offset = body.load('i32.load16_u', uop.get(), U.UOP_PAGE_OFFSET);
     body.store('i64.store', 0, add(body.load('i64.load', 0, L.RIP_PAGE) as Int, fromBit(offset)), L.RIP);
-    body.set(left, sub(left.get() as Bit, body.load('i32.load16_u', uop.get(), U.UOP_INDEX)) as BitNode);
+    body.set(left, sub(left.get() as Bit, body.load('i32.load16_u', uop.get(), U.UOP_INDEX)));
     body.br(labels.lookup);
 
     const fault = (vector: number, code: number): void => {
@@ -204,26 +202,26 @@ class InterpreterWriter {
     context.spill();
     body.callIndirect(coldType, body.load('i32.load16_u', uop.get(), U.UOP_HANDLER), [uop.get()]);
     const next = body.pop('i32');
-    body.brIf(labels.leave, isZeroValue(next) as BitNode);
+    body.brIf(labels.leave, isZeroValue(next));
     body.set(uop, next);
     body.br(labels.dispatch);
   }
 
   /** A taken branch. A link is followed unless events or the end of the slice are near; branches inside the page ask to be linked. */
   #branch(body: FunctionBody, uop: Local<'i32'>, left: Local<'i32'>, wraps: Bit, labels: { readonly lookup: Label; readonly dispatch: Label }): void {
-    body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)) as BitNode);
+    body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)));
     const link = body.load('i32.load', uop.get(), U.UOP_LINK);
     const due = or(or(lessS(left.get() as Bit, MAX_TRACE), body.load('i32.load', 0, L.EVENTS)), wraps);
     body.if(
       link,
       () => {
-        body.brIf(labels.lookup, due as BitNode, false);
+        body.brIf(labels.lookup, due, false);
         body.set(uop, link);
         body.br(labels.dispatch);
       },
       () => {
         const target = body.load('i64.load', uop.get(), U.UOP_IMMEDIATE);
-        body.if(isZeroValue(toBit(shrU(target as Int, 12n))) as BitNode, () => body.store('i32.store', 0, uop.get(), L.LINK_FROM));
+        body.if(isZeroValue(toBit(shrU(target as Int, 12n))), () => body.store('i32.store', 0, uop.get(), L.LINK_FROM));
         body.br(labels.lookup);
       },
       true,
@@ -242,26 +240,24 @@ class InterpreterWriter {
     body.block((found) => {
       body.block((slow) => {
         const busy = or(or(load32(L.EVENTS), lessS(left.get() as Bit, MAX_TRACE)), or(load32(L.LINK_FROM), xor(shrU(load32(L.FAULT_VECTOR), 31), 1)));
-        body.brIf(slow, busy as BitNode, false);
+        body.brIf(slow, busy, false);
         const rip = load64(L.RIP);
         const cs = L.SEGMENTS + L.SEG_CS * L.SEG_STRIDE;
-        const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)) as never);
-        const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)) as never);
+        const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)));
+        const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)));
         const tag = body.load('i64.load', entry, L.TLB_EXEC);
-        body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1) as BitNode, false);
-        const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_ADDEND) as Bit) as never);
+        body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1), false);
+        const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_ADDEND) as Bit));
         const mode = load32(L.MODE);
         const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES - 1);
-        const slot = body.let('i32', shl(hash, 4) as never);
-        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH) as Bit, key), 1) as BitNode, false);
-        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH + 4) as Bit, mode), 1) as BitNode, false);
+        const slot = body.let('i32', shl(hash, 4));
+        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH) as Bit, key), 1), false);
+        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH + 4) as Bit, mode), 1), false);
         const first = body.load('i32.load', slot, L.TRACE_HASH + 8);
-        body.brIf(slow, isZeroValue(first) as BitNode, false);
-        const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)) as never);
+        body.brIf(slow, isZeroValue(first), false);
+        const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)));
         const limit = fromBit(body.load('i32.load', 0, cs + L.SEG_LIMIT));
-        body.if(isZeroValue(and(mode, L.MODE_CODE64)) as BitNode, () =>
-          body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit) as BitNode, false),
-        );
+        body.if(isZeroValue(and(mode, L.MODE_CODE64)), () => body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit), false));
         body.store('i64.store', 0, page, L.RIP_PAGE);
         body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
         body.set(uop, first);
@@ -269,7 +265,7 @@ class InterpreterWriter {
       });
       body.call(this.#function('next_trace'), []);
       body.set(uop, body.pop('i32'));
-      body.brIf(exit, isZeroValue(uop.get()) as BitNode, false);
+      body.brIf(exit, isZeroValue(uop.get()), false);
       body.set(left, body.load('i32.load', 0, L.LEFT));
     });
   }
