@@ -90,6 +90,12 @@ export class NodeFile implements HostFile {
   }
   #deleteOnClose = false;
 
+  /** Called when the file is closed. */
+  onClose(call: () => void): void {
+    this.#closers.push(call);
+  }
+  readonly #closers: (() => void)[] = [];
+
   get fd(): number {
     return this.#fd;
   }
@@ -179,13 +185,24 @@ export class NodeFile implements HostFile {
     }
   }
 
+  /**
+   * A flush that failed cannot be tried again: the host may have dropped what it could not write, and says so only once. From then on all fail.
+   */
   async flush(): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
     try {
       await fdatasync(this.#fd);
     } catch (error) {
-      throw this.hostError('flush', error);
+      this.#lost = new VmmError(
+        'host',
+        `${this.hostError('flush', error).message}; what was written lately may be lost`,
+        { path: this.path, code: codeOf(error) },
+        error,
+      );
+      throw this.#lost;
     }
   }
+  #lost: VmmError | undefined;
 
   punch(offset: number, length: number): Promise<boolean> {
     return Promise.resolve(sparseSupport.punch(this.#fd, offset, length));
@@ -202,6 +219,7 @@ export class NodeFile implements HostFile {
     if (!this.#closed) {
       this.#closed = true;
       fs.closeSync(this.#fd);
+      for (const call of this.#closers) call();
       if (this.#deleteOnClose) fs.rmSync(this.path, { force: true });
     }
     return Promise.resolve();

@@ -44,8 +44,13 @@ test('an overlay reads as its parent with what was written on top, whatever is w
       const model = new Uint8Array(size);
       model.set(parent.bytes);
       const maybe = new Set<number>();
-      const pending = [];
-      for (const one of actions) {
+      let pending: Promise<void>[] = [];
+      for (const [index, one] of actions.entries()) {
+        // Of requests for the same sectors in flight at once either may win: those take turns.
+        if (actions.slice(0, index).some((other) => other.at < one.at + one.sectors && one.at < other.at + other.sectors)) {
+          await Promise.all(pending);
+          pending = [];
+        }
         const work = apply(overlay, model, maybe, one);
         if (together) pending.push(work);
         else await work;

@@ -1,13 +1,19 @@
-import { VmmError } from '../../base/errors.ts';
 import type { HostFile } from '../host-file.ts';
-import type { BlockNode } from '../node.ts';
 import type { ImageFormat } from '../probe.ts';
+import { unsupported, type FormatHost, type FormatOptions, type ImageNode } from './format.ts';
+import { Qcow2Node } from './qcow2/qcow2.ts';
 
-export interface FormatOptions {
-  readonly readOnly: boolean;
-}
+export type ContainerFormat = Exclude<ImageFormat, 'raw' | 'iso'>;
 
-/** Opens an image of a format other than raw. */
-export function openFormat(format: Exclude<ImageFormat, 'raw' | 'iso'>, file: HostFile, _options: FormatOptions): Promise<BlockNode> {
-  return Promise.reject(new VmmError('unsupported', `${file.path}: images of format ${format} are not available yet; convert it to raw`, { format }));
+type Open = (file: HostFile, host: FormatHost, options: FormatOptions) => Promise<ImageNode>;
+
+const formats: Readonly<Partial<Record<ContainerFormat, Open>>> = {
+  qcow2: Qcow2Node.open.bind(Qcow2Node),
+};
+
+/** Opens an image of a format other than raw, without its parent. On an error the file is left open. */
+export function openFormat(format: ContainerFormat, file: HostFile, host: FormatHost, options: FormatOptions): Promise<ImageNode> {
+  const open = formats[format];
+  if (open === undefined) return Promise.reject(unsupported(file, `images of format ${format} are not available yet; convert it to raw`));
+  return open(file, host, options);
 }
