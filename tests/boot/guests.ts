@@ -103,7 +103,7 @@ export const guests: readonly Guest[] = [
     name: 'grub-rescue',
     files: ['grub-rescue-cdrom.iso'],
     args: ['--cdrom', '{}/grub-rescue-cdrom.iso', '--boot', 'd', '--memory', '128'],
-    steps: [{ screen: 'grub' }, { screenshot: 'grub-rescue' }],
+    steps: [{ screen: 'GNU GRUB' }, { screenshot: 'grub-rescue' }],
     timeout: 180,
   },
   mini('i386'),
