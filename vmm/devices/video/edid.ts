@@ -10,7 +10,7 @@ export interface MonitorDescription {
   readonly name: string;
 }
 
-export const EDID_BYTES = 128;
+const EDID_BYTES = 128;
 const HEADER = [0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
 /** Three letters of five bits, 1 = A. */
 const MANUFACTURER = 'STR';

@@ -5,7 +5,6 @@ import { GRAPHICS, GRAPHICS_MISC, GRAPHICS_MODE, MEMORY_MODE, MISC, SEQUENCER } 
 import type { VgaState } from './vga-state.ts';
 import { TEXT_CELLS_BYTES, type VideoMemory } from './video-memory.ts';
 
-export const LEGACY_WINDOW_BYTES = 0x20000;
 const BANK_BYTES = 0x10000;
 
 /** Where the window's memory is, by Memory Map Select (GR6 bits 3 and 2): offset from A0000h and length. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { bool, bytes, integer, u16, u32, u8, unsigned } from '../../bus/schema.ts';
 import { ATTRIBUTE_REGISTERS, CRTC_REGISTERS, DISPI_ID_LAST, DISPI_REGISTERS, GRAPHICS_WRITABLE, SEQUENCER_WRITABLE } from './registers.ts';
 
-export const DAC_BYTES = 256 * 3;
+const DAC_BYTES = 256 * 3;
 
 /** Every register of the adapter. Video memory is saved with guest memory, not here. */
 export interface VgaState {

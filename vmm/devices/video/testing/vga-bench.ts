@@ -11,7 +11,7 @@ import { vga, type VgaAdapter } from '../vga.ts';
 import { TEXT_CELLS_BYTES } from '../video-memory.ts';
 import { STANDARD_MODES, standardPalette, type StandardModeNumber } from './standard-modes.ts';
 
-export const WINDOW = 0xa0000;
+const WINDOW = 0xa0000;
 export const LFB = 0xe000_0000;
 export const MMIO = 0xfebf_0000;
 
@@ -124,7 +124,7 @@ export function setAttribute(target: VgaTarget, index: number, value: number): v
 }
 
 /** Lets the palette drive the screen. */
-export function screenOn(target: VgaTarget): void {
+function screenOn(target: VgaTarget): void {
   target.in8(0x3da);
   target.in8(0x3ba);
   target.out8(0x3c0, 0x20);
@@ -150,7 +150,7 @@ export function setMode(target: VgaTarget, number: StandardModeNumber): void {
   screenOn(target);
 }
 
-export function setPalette(target: VgaTarget, colors: readonly (readonly [number, number, number])[]): void {
+function setPalette(target: VgaTarget, colors: readonly (readonly [number, number, number])[]): void {
   target.out8(0x3c8, 0);
   for (const color of colors) for (const component of color) target.out8(0x3c9, component);
 }
