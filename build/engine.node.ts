@@ -1,12 +1,12 @@
 /**
- * Compiles the parts of the CPU engine that are not generated at start: guest-memory.wat and the AssemblyScript module of vmm/cpu/assembly into
- * dist/engine/*.wasm. Does nothing while their sources are unchanged. `node build/engine.node.ts` builds; `engineModules()` builds if needed and returns
+ * Makes the modules of the CPU engine, dist/engine/*.wasm: guest-memory.wat, the AssemblyScript of vmm/cpu/assembly, and the interpreter, which is generated
+ * from the instruction texts. Does nothing while their sources are unchanged. `node build/engine.node.ts` builds; `engineModules()` builds if needed and returns
  * the bytes.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CORE_MEMORY_PAGES, STATIC_DATA } from '../vmm/cpu/layout.ts';
@@ -19,17 +19,43 @@ const output = join(root, 'dist/engine');
 export interface EngineModules {
   readonly guestMemory: Uint8Array<ArrayBuffer>;
   readonly system: Uint8Array<ArrayBuffer>;
+  readonly interpreter: Uint8Array<ArrayBuffer>;
 }
 
-/** Changes whenever the compiled modules would. */
-function sourceHash(): string {
+interface Artifact {
+  readonly file: string;
+  /** Patterns under vmm/. */
+  readonly sources: readonly string[];
+  compile(): Promise<Uint8Array>;
+}
+
+/** Constants that TypeScript and AssemblyScript both read. */
+const CONSTANTS = ['cpu/*layout.ts', 'cpu/uop.ts', 'cpu/decode/form-layout.ts'];
+
+const artifacts: Readonly<Record<keyof EngineModules, Artifact>> = {
+  guestMemory: { file: 'guest-memory.wasm', sources: ['cpu/assembly/guest-memory.wat'], compile: compileGuestMemory },
+  system: { file: 'system.wasm', sources: ['cpu/assembly/**/*.ts', ...CONSTANTS], compile: compileAssembly },
+  interpreter: {
+    file: 'interpreter.wasm',
+    sources: ['cpu/{isa,bind,decode}/**/*.ts', 'wasm/*.ts', ...CONSTANTS],
+    compile: async () => {
+      const { interpreterBinary } = await import('../vmm/cpu/bind/interp/binary.ts');
+      return interpreterBinary();
+    },
+  },
+};
+
+/** Changes whenever the compiled module would. */
+function sourceHash(artifact: Artifact): string {
   const hash = createHash('sha256');
-  const files = globSync('**/*.{ts,wat}', { cwd: sources }).map((file) => join(sources, file));
-  // Constants that both compilers read.
-  for (const name of ['layout.ts', 'system-layout.ts', 'uop.ts', 'decode/form-layout.ts']) files.push(join(root, 'vmm/cpu', name));
-  files.push(script);
-  for (const file of files.sort()) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
-  return hash.digest('hex');
+  const files = artifact.sources.flatMap((pattern) => globSync(pattern, { cwd: join(root, 'vmm') })).filter((file) => !file.endsWith('.test.ts'));
+  for (const file of [...new Set(files)].sort())
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, 'vmm', file)))
+      .update('\0');
+  return hash.update(readFileSync(script)).digest('hex');
 }
 
 async function compileAssembly(): Promise<Uint8Array> {
@@ -62,27 +88,29 @@ async function compileGuestMemory(): Promise<Uint8Array> {
   return module.toBinary({}).buffer;
 }
 
-const files = { guestMemory: join(output, 'guest-memory.wasm'), system: join(output, 'system.wasm'), stamp: join(output, 'sources.sha256') };
+const stampOf = (artifact: Artifact): string => join(output, `${artifact.file}.sha256`);
 
-function isFresh(hash: string): boolean {
-  return Object.values(files).every((file) => existsSync(file)) && readFileSync(files.stamp, 'utf8') === hash;
+function isFresh(artifact: Artifact): boolean {
+  const stamp = stampOf(artifact);
+  return existsSync(join(output, artifact.file)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sourceHash(artifact);
 }
 
 /** The modules' bytes. They are compiled first if their sources changed, in a process of its own: compilers do not belong into the caller's. */
 export async function engineModules(): Promise<EngineModules> {
-  if (!isFresh(sourceHash())) await promisify(execFile)(process.execPath, [script]);
-  return { guestMemory: new Uint8Array(readFileSync(files.guestMemory)), system: new Uint8Array(readFileSync(files.system)) };
+  if (!Object.values(artifacts).every(isFresh)) await promisify(execFile)(process.execPath, [script]);
+  const read = ({ file }: Artifact): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(join(output, file)));
+  return { guestMemory: read(artifacts.guestMemory), system: read(artifacts.system), interpreter: read(artifacts.interpreter) };
 }
 
 async function build(): Promise<void> {
-  const hash = sourceHash();
-  if (isFresh(hash)) return;
-  const [guestMemory, system] = await Promise.all([compileGuestMemory(), compileAssembly()]);
   mkdirSync(output, { recursive: true });
-  // Several processes may build at once: each file appears whole, the stamp last.
-  replace(files.guestMemory, guestMemory);
-  replace(files.system, system);
-  replace(files.stamp, hash);
+  for (const artifact of Object.values(artifacts)) {
+    if (isFresh(artifact)) continue;
+    const hash = sourceHash(artifact);
+    // Several processes may build at once: each file appears whole, the stamp last.
+    replace(join(output, artifact.file), await artifact.compile());
+    replace(stampOf(artifact), hash);
+  }
 }
 
 function replace(file: string, contents: Uint8Array | string): void {

@@ -46,5 +46,5 @@ export async function engineBinaries(root: string = installationRoot()): Promise
       throw new VmmError('not-found', `${path}: ${reasonOf(error)}; install Strate again`, { path }, error);
     }
   };
-  return { guestMemory: read('guest-memory.wasm'), system: read('system.wasm') };
+  return { guestMemory: read('guest-memory.wasm'), system: read('system.wasm'), interpreter: read('interpreter.wasm') };
 }

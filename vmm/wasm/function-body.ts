@@ -321,8 +321,8 @@ export class FunctionBody {
     const entry = new ByteWriter(this.code.length + 64);
     const runs: [WasmType, number][] = [];
     for (const type of this.#locals.slice(this.#params)) {
-      const last = runs.at(-1);
-      if (last !== undefined && last[0] === type) last[1]++;
+      const last = runs.length - 1;
+      if (runs[last]?.[0] === type) runs[last][1]++;
       else runs.push([type, 1]);
     }
     entry.u32(runs.length);

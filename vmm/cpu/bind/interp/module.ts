@@ -24,9 +24,10 @@ import { InterpreterMachine } from './machine.ts';
 const MAX_TRACE = 64;
 const CONDITIONS: readonly Condition[] = ['o', 'no', 'b', 'nb', 'z', 'nz', 'be', 'nbe', 's', 'ns', 'p', 'np', 'l', 'nl', 'le', 'nle'];
 
+/** WebAssembly pages a guest memory may have: one module serves machines of every size. */
+const RAM_PAGES = { minimum: 1, maximum: 65536 };
+
 export interface InterpreterOptions {
-  /** Pages of guest RAM memory, which is shared and cannot grow. */
-  readonly ramPages: { readonly minimum: number; readonly maximum: number };
   /** With function names, for profiles and messages. */
   readonly names?: boolean;
 }
@@ -49,7 +50,7 @@ class InterpreterWriter {
   module(): Uint8Array<ArrayBuffer> {
     const writer = this.#writer;
     writer.importMemory('memory', 'core', { minimum: L.CORE_MEMORY_PAGES, maximum: L.CORE_MEMORY_PAGES });
-    writer.importMemory('memory', 'ram', { ...this.#options.ramPages, shared: true });
+    writer.importMemory('memory', 'ram', { ...RAM_PAGES, shared: true });
     for (const [name, { params, result }] of Object.entries(helpers)) {
       this.#functions.set(name, writer.importFunction('system', name, params, result ? [result] : []));
     }
