@@ -188,6 +188,7 @@ export class MachineSession {
     clearTimeout(this.#textTimer);
     this.#client?.close();
     this.#client = undefined;
+    this.store.setState({ link: 'closed' });
   }
 }
 

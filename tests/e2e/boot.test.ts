@@ -1,6 +1,8 @@
 /** The main job, on real machines: drop a floppy on the library, start it, use it. And everything that can go wrong on the way. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { basename } from 'node:path';
 import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
@@ -111,7 +113,127 @@ describeWithChromium('real machines', () => {
     const alert = page.locator('.notice[data-tone=bad]');
     await alert.waitFor();
     expect(await alert.textContent()).toMatch(message);
-    await page.getByRole('tab', { name: 'Library' }).click();
-    await page.getByRole('heading', { level: 1 }).waitFor();
+    await goesOn(page);
+  });
+
+  it('a truncated ISO: said before it is used', async () => {
+    await drop(page, 'debian.iso', truncatedIso(1_000_000));
+    await page.getByText(/debian\.iso is cut short/).waitFor();
+    await goesOn(page);
+  });
+
+  it('missing firmware: says which file is missing', async () => {
+    const id = await makeVm(page, { name: 'no firmware', firmware: '/nowhere/bios.bin' });
+    await startByHand(page, 'no firmware');
+    await page.locator('.notice[data-tone=bad]', { hasText: '/nowhere/bios.bin' }).first().waitFor();
+    await call(page, 'vm.delete', { vm: id });
+    await goesOn(page);
+  });
+
+  it('a port in use: says which port', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const id = await makeVm(page, { name: 'port in use', serial: [{ backend: 'tcp', host: '127.0.0.1', port, server: true }] });
+    await startByHand(page, 'port in use');
+    await page
+      .locator('.notice[data-tone=bad]', { hasText: String(port) })
+      .first()
+      .waitFor();
+    server.close();
+    await call(page, 'vm.delete', { vm: id });
+    await goesOn(page);
+  });
+
+  it('a guest that triple-faults: reset and said, and it can still be powered off', async () => {
+    await drop(page, 'crash.img', tripleFaultFloppy());
+    await page.getByRole('button', { name: 'Create and start' }).and(page.locator(':focus')).waitFor();
+    await page.keyboard.press('Enter');
+    await page
+      .getByText(/triple fault/)
+      .first()
+      .waitFor({ timeout: BOOT_TIMEOUT });
+    await page.keyboard.press('ControlRight');
+    await page.getByRole('button', { name: 'Power off' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Power off' }).click();
+    await page.getByRole('button', { name: 'Start' }).first().waitFor();
+    await goesOn(page);
+  });
+
+  it('a VMM process that is killed: shown as a crash with its log, the rest untouched', async () => {
+    const id = await makeVm(page, { name: 'victim', memory: 16 });
+    await startByHand(page, 'victim');
+    await page.locator('canvas.screen').waitFor();
+    process.kill(await pidOf(page, id), 'SIGKILL');
+    await page.getByText('The machine’s process ended by itself').waitFor();
+    await call(page, 'vm.start', { vm: id });
+    await page.locator('canvas.screen').waitFor();
+    await call(page, 'vm.powerOff', { vm: id });
   });
 });
+
+/** The window still does what a window does. */
+async function goesOn(page: Page): Promise<void> {
+  await page.getByRole('tab', { name: 'Library' }).click();
+  await page.getByRole('heading', { level: 1 }).waitFor();
+}
+
+/** A call to a server of the page's own, from the page. @throws with the server's message */
+async function call<T>(page: Page, method: string, params: object, path = '/api/library'): Promise<T> {
+  return page.evaluate(
+    (request) =>
+      new Promise<never>((resolve, reject) => {
+        const socket = new WebSocket(`ws://${location.host}${request.path}`);
+        socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: request.method, params: request.params }));
+        socket.onmessage = ({ data }) => {
+          const message = JSON.parse(String(data)) as { id?: number; result?: never; error?: { message: string } };
+          if (message.id !== 1) return;
+          socket.close();
+          if (message.error) reject(new Error(message.error.message));
+          else resolve(message.result!);
+        };
+      }),
+    { method, params, path },
+  );
+}
+
+async function makeVm(page: Page, config: object): Promise<string> {
+  const { vm } = await call<{ vm: { id: string } }>(page, 'vm.create', { config });
+  return vm.id;
+}
+
+async function pidOf(page: Page, vm: string): Promise<number> {
+  const { pid } = await call<{ pid: number }>(page, 'machine.status', {}, `/api/machine/${vm}`);
+  return pid;
+}
+
+async function startByHand(page: Page, name: string): Promise<void> {
+  await page.getByRole('row', { name }).first().click();
+  await page.getByRole('button', { name: 'Start' }).first().click();
+}
+
+/** An ISO 9660 primary volume descriptor (ECMA-119 8.4) that claims 2 GiB, in a file that is much shorter. */
+function truncatedIso(bytes: number): Uint8Array {
+  const image = Buffer.alloc(bytes);
+  const sector = 16 * 2048;
+  image.writeUInt8(1, sector);
+  image.write('CD001', sector + 1, 'latin1');
+  image.writeUInt8(1, sector + 6);
+  image.write('DEBIAN 12'.padEnd(32), sector + 40, 'latin1');
+  image.writeUInt32LE(2 ** 20, sector + 80);
+  image.writeUInt32BE(2 ** 20, sector + 84);
+  image.writeUInt16LE(2048, sector + 128);
+  image.writeUInt16BE(2048, sector + 130);
+  image.writeUInt8(255, sector + 2048);
+  image.write('CD001', sector + 2049, 'latin1');
+  return image;
+}
+
+/** A boot sector that loads an empty IDT and raises an exception: nothing can be delivered (SDM vol.3 6.15, interrupt 8). */
+function tripleFaultFloppy(): Uint8Array {
+  const image = Buffer.alloc(1_474_560);
+  const code = [0xfa, 0x0f, 0x01, 0x1e, 0x20, 0x7c, 0xcc]; // cli; lidt [7c20h]; int3
+  Buffer.from(code).copy(image);
+  image.writeUInt16LE(0xaa55, 510);
+  return image;
+}
