@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { VmmError } from '../base/errors.ts';
 import { encodePng } from '../display/png.node.ts';
 import { listenPath } from '../process/control-socket.node.ts';
 import { hostVm } from '../process/hosted-vm.node.ts';
@@ -9,9 +10,11 @@ import { LogFile } from '../process/log-file.node.ts';
 import type { RunEnd } from '../process/machine-messages.ts';
 import type { Session } from '../process/session.ts';
 import { reasonOf } from '../process/vm-folder.node.ts';
+import type { VmConfig } from '../protocol/config.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ResolvedRun } from './resolve-config.node.ts';
 import { complain, say } from './output.node.ts';
+import { showInTerminal } from './terminal-display.node.ts';
 import type { RunDraft } from './run-settings.ts';
 import { guestInput } from './terminal.node.ts';
 
@@ -27,13 +30,14 @@ export interface RunOptions {
 export async function runMachine({ resolved, draft, folder, verbose }: RunOptions): Promise<number> {
   const { config, directory } = resolved;
   const interrupt = new AbortController();
-  const usesStdin = config.serial.some(({ backend }) => backend === 'stdio');
-  const stdin = usesStdin
-    ? guestInput(process.stdin, {
-        quit: () => interrupt.abort({ how: 'interrupted', status: exitStatus.poweredOff } satisfies RunEnd),
-        help: () => say('\r\nCtrl-A X: quit   Ctrl-A Ctrl-A: send Ctrl-A\r'),
-      })
-    : process.stdin;
+  const inTerminal = wantsTerminal(draft, config);
+  const stdin =
+    inTerminal || config.serial.some(({ backend }) => backend === 'stdio')
+      ? guestInput(process.stdin, {
+          quit: () => interrupt.abort({ how: 'interrupted', status: exitStatus.poweredOff } satisfies RunEnd),
+          help: () => say('\r\nCtrl-A X: quit   Ctrl-A Ctrl-A: send Ctrl-A\r'),
+        })
+      : process.stdin;
   const log = new LogFile(undefined, (line) => {
     if (verbose) complain(line);
   });
@@ -58,12 +62,25 @@ export async function runMachine({ resolved, draft, folder, verbose }: RunOption
   if (draft.timeout !== undefined) setTimeout(() => void session.stop({ how: 'timeout', status: exitStatus.timeout }), draft.timeout * 1000).unref();
   for (const { file, at } of draft.screenshots) if (at !== undefined) setTimeout(() => void takeScreenshot(session, file), at * 1000).unref();
   if (draft.qtest !== undefined) await serveQtest(session, draft.qtest);
+  if (inTerminal) showInTerminal(session, stdin, process.stdout);
 
   const end = await ended;
   if (end.message !== undefined) complain(end.message);
   for (const { file, at } of draft.screenshots) if (at === undefined) await takeScreenshot(session, file);
   if (draft.stats !== undefined) writeOutput(draft.stats, `${JSON.stringify(vm.stats(end), undefined, 2)}\n`);
   return end.status;
+}
+
+/** @throws VmmError for a display that cannot be. A VM whose own display is a window runs without one here. */
+function wantsTerminal(draft: RunDraft, config: VmConfig): boolean {
+  const kind = draft.config.display?.kind;
+  if (kind === 'window' || kind === 'browser')
+    throw new VmmError('unsupported', `--display ${kind} is not available yet; use strate serve, and start the machine there`);
+  if (config.display.kind !== 'terminal') return false;
+  if (config.serial.some(({ backend }) => backend === 'stdio'))
+    throw new VmmError('usage', '--display terminal and --serial stdio cannot share one terminal');
+  if (!process.stdin.isTTY || !process.stdout.isTTY) throw new VmmError('usage', '--display terminal needs a terminal as standard input and output');
+  return true;
 }
 
 async function takeScreenshot(session: Session, file: string): Promise<void> {

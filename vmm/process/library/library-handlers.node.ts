@@ -88,7 +88,9 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       const source = sourceOf({ path, upload });
       const file = takeIntoFolder(source, entry.directory);
       if (upload !== undefined) uploads.forget(upload);
-      return machine.call('media.insert', { drive, file, readOnly });
+      const result = await machine.call('media.insert', { drive, file, readOnly });
+      await library.rememberMedium(entry, drive, file);
+      return result;
     },
 
     'templates.list': () => ({

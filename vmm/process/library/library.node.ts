@@ -1,5 +1,6 @@
 /** The VMs of one library folder, whoever made or started them, and what can be done with them. */
 import { randomUUID } from 'node:crypto';
+import { isAbsolute, relative } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { parseConfig, type VmConfig } from '../../protocol/config.ts';
@@ -137,6 +138,13 @@ export class Library extends Emitter<LibraryEventsData> {
     const stopped = ['off', 'saved', 'crashed'].includes(entry.state);
     const nextStart = stopped ? [] : differing.filter((key) => !AT_ONCE.has(key));
     return { entry: await this.entryOf(entry.directory), nextStart };
+  }
+
+  /** A medium that was put into a drive is there at the next start, too. */
+  async rememberMedium({ id, config, directory }: VmEntry, drive: string, file: string): Promise<void> {
+    const inside = relative(directory, file);
+    const kept = inside.startsWith('..') || isAbsolute(inside) ? file : inside;
+    await this.configure(id, { drives: config.drives.map((one) => (one.id === drive ? { ...one, file: kept } : one)) });
   }
 
   /** @throws VmmError when it cannot be started, with the reason. */
