@@ -93,7 +93,10 @@ export class Mapping {
   /** The L2 table of a cluster; undefined: it has none, so nothing is mapped in the clusters up to the next table. */
   async table(cluster: number): Promise<CachedTable | undefined> {
     const offset = this.#l1[Math.floor(cluster / this.perTable)] ?? 0;
-    return offset === 0 ? undefined : this.#tables.get(offset);
+    if (offset === 0) return undefined;
+    if (offset / this.#clusterSize >= this.#refcounts.end)
+      throw damaged(this.#file, `the L2 table of cluster ${cluster} lies beyond the end of the file`);
+    return this.#tables.get(offset);
   }
 
   entryIn(table: CachedTable, cluster: number): Entry {
@@ -101,7 +104,10 @@ export class Mapping {
     const [high, low] = [table.view.getUint32(at), table.view.getUint32(at + 4)];
     if ((high & COMPRESSED) !== 0) return this.#compressed(table.view.getBigUint64(at), cluster);
     const host = (high & OFFSET_HIGH) * 2 ** 32 + ((low & 0xffff_fe00) >>> 0);
-    if (host % this.#clusterSize !== 0 || host >= 2 ** 53) throw damaged(this.#file, `the L2 entry of cluster ${cluster} is not aligned (${host})`);
+    if (host % this.#clusterSize !== 0) throw damaged(this.#file, `the L2 entry of cluster ${cluster} is not aligned (${host})`);
+    if (host / this.#clusterSize >= this.#refcounts.end && (this.#header.incompatible & Incompatible.DATA_FILE) === 0) {
+      throw damaged(this.#file, `cluster ${cluster} lies beyond the end of the file (${host})`);
+    }
     let [allocated, zeros] = [ALL, 0];
     if (this.extended) {
       zeros = table.view.getUint32(at + 8);
@@ -116,7 +122,7 @@ export class Mapping {
     const offsetBits = BigInt(62 - (this.#header.clusterBits - 8));
     const host = Number(entry & ((1n << offsetBits) - 1n));
     const sectors = Number((entry >> offsetBits) & ((1n << (62n - offsetBits)) - 1n)) + 1;
-    if (host >= 2 ** 53) throw damaged(this.#file, `the compressed data of cluster ${cluster} lie at ${host}`);
+    if (host / this.#clusterSize >= this.#refcounts.end) throw damaged(this.#file, `the compressed data of cluster ${cluster} lie at ${host}`);
     return { kind: 'compressed', host, length: sectors * 512 - (host % 512) };
   }
 
@@ -152,11 +158,11 @@ export class Mapping {
   async #tableForWriting(cluster: number): Promise<CachedTable> {
     const index = Math.floor(cluster / this.perTable);
     const present = this.#l1[index]!;
-    if (present !== 0 && this.#l1Shared[index] === 0) return this.#tables.get(present);
+    if (present !== 0 && this.#l1Shared[index] === 0) return (await this.table(cluster))!;
     await this.#turn.run(async () => {
       const old = this.#l1[index]!;
       if (old !== 0 && this.#l1Shared[index] === 0) return; // somebody was faster
-      const bytes = old === 0 ? new Uint8Array(this.#clusterSize) : (await this.#tables.get(old)).bytes.slice();
+      const bytes = old === 0 ? new Uint8Array(this.#clusterSize) : (await this.table(cluster))!.bytes.slice();
       const { cluster: place } = await this.#refcounts.allocate(1);
       const table = this.#tables.add(place * this.#clusterSize, bytes);
       table.touchAll();

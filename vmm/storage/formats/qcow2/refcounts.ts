@@ -67,7 +67,11 @@ export class Refcounts {
   /** The largest count. */
   readonly most: number;
 
-  private constructor(file: HostFile, header: Qcow2Header, table: Float64Array) {
+  /** Clusters of the file, as it was opened and as far as it was allocated since. What lies beyond is nowhere. */
+  end: number;
+
+  private constructor(file: HostFile, header: Qcow2Header, table: Float64Array, end: number) {
+    this.end = end;
     this.#file = file;
     this.#header = header;
     this.#table = table;
@@ -82,7 +86,7 @@ export class Refcounts {
     await file.read(header.refcountOffset, bytes);
     const view = viewOf(bytes);
     const table = Float64Array.from({ length: bytes.length / 8 }, (_, index) => getU64be(view, index * 8));
-    return new Refcounts(file, header, table);
+    return new Refcounts(file, header, table, Math.ceil((await file.size()) / 2 ** header.clusterBits));
   }
 
   async get(cluster: number): Promise<number> {
@@ -93,7 +97,7 @@ export class Refcounts {
   async #block(cluster: number): Promise<CachedTable | undefined> {
     const offset = this.#table[Math.floor(cluster / this.#perBlock)] ?? 0;
     if (offset === 0) return undefined;
-    if (offset % this.#clusterSize !== 0 || offset >= 2 ** 53) throw damaged(this.#file, `a refcount block lies at ${offset}`);
+    if (offset % this.#clusterSize !== 0 || offset / this.#clusterSize >= this.end) throw damaged(this.#file, `a refcount block lies at ${offset}`);
     return this.#blocks.get(offset);
   }
 
@@ -129,6 +133,7 @@ export class Refcounts {
         }
         this.#touch(block, start, got);
         this.#hint = first + got;
+        this.end = Math.max(this.end, first + got);
         return { cluster: first, count: got };
       }
     });
@@ -162,6 +167,7 @@ export class Refcounts {
     writeRefcount(block.bytes, at % this.#perBlock, this.#header.refcountOrder, 1);
     block.touchAll();
     this.#table[index] = offset;
+    this.end = Math.max(this.end, at + 1);
     this.#newEntries.add(index);
     this.#hint = at + 1;
   }
@@ -198,6 +204,7 @@ export class Refcounts {
     await this.#file.flush();
 
     this.#table = table;
+    this.end = start + clusters + 1;
     this.#blocks.add(start * this.#clusterSize, block);
     this.#newEntries.clear();
     Object.assign(this.#header, { refcountOffset: offset, refcountClusters: clusters });
