@@ -31,6 +31,7 @@ const IIR_FIFOS = 0xc0;
 
 const FCR_ENABLE = 0x01;
 const FCR_CLEAR_RECEIVER = 0x02;
+const FCR_CLEAR_TRANSMITTER = 0x04;
 const FCR_TRIGGER_SHIFT = 6;
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 
@@ -182,8 +183,8 @@ export const uart16550 = defineDevice<Uart16550State, Uart16550Options, Uart1655
       const { ier } = state;
       if ((ier & IER_LINE_STATUS) !== 0 && state.errors !== 0) return IIR_LINE_STATUS;
       if ((ier & IER_RECEIVED) !== 0) {
+        if (state.timeout) return IIR_TIMEOUT; // IIR3 is set whenever the time-out is pending, at the trigger level, too
         if (state.received.length >= (state.fifos ? TRIGGER_LEVELS[state.trigger]! : 1)) return IIR_RECEIVED;
-        if (state.timeout) return IIR_TIMEOUT;
       }
       if ((ier & IER_TRANSMIT_EMPTY) !== 0 && state.transmitEmpty) return IIR_TRANSMIT_EMPTY;
       if ((ier & IER_MODEM_STATUS) !== 0 && state.deltas !== 0) return IIR_MODEM_STATUS;
@@ -204,9 +205,10 @@ export const uart16550 = defineDevice<Uart16550State, Uart16550Options, Uart1655
       state.timeout = true;
       updateIrq();
     };
-    const touchReceiver = () => {
-      state.timeout = false;
-      state.timeoutAt = state.fifos && state.received.length > 0 ? scheduler.now() + 4 * characterTime() : 0;
+    /** A pending time-out outlasts characters that arrive; only a read of the FIFO, or its clearing, ends it (data sheet, "FIFO interrupt mode"). */
+    const touchReceiver = (taken: boolean) => {
+      if (taken) state.timeout = false;
+      state.timeoutAt = state.fifos && !state.timeout && state.received.length > 0 ? scheduler.now() + 4 * characterTime() : 0;
       armTimeout();
     };
 
@@ -231,13 +233,13 @@ export const uart16550 = defineDevice<Uart16550State, Uart16550Options, Uart1655
         if (!state.fifos) state.received[0] = entry; // without FIFOs the old character is lost, with them the new one
       } else state.received.push(entry);
       if (state.received.length === 1) showErrors();
-      touchReceiver();
+      touchReceiver(false);
       updateIrq();
     };
     const pop = (): number => {
       const entry = state.received.shift() ?? 0;
       showErrors();
-      touchReceiver();
+      touchReceiver(true);
       updateIrq();
       armReady();
       return entry & 0xff;
@@ -265,10 +267,13 @@ export const uart16550 = defineDevice<Uart16550State, Uart16550Options, Uart1655
 
     const writeFifoControl = (value: number) => {
       const enable = (value & FCR_ENABLE) !== 0;
-      if (enable !== state.fifos || (enable && (value & FCR_CLEAR_RECEIVER) !== 0)) state.received.length = 0;
+      const toggled = enable !== state.fifos;
+      if (toggled || (enable && (value & FCR_CLEAR_RECEIVER) !== 0)) state.received.length = 0;
+      // What is cleared is empty, as if its last byte had left.
+      if (toggled || (enable && (value & FCR_CLEAR_TRANSMITTER) !== 0)) state.transmitEmpty = true;
       state.fifos = enable;
       state.trigger = enable ? value >> FCR_TRIGGER_SHIFT : 0; // the other bits are written only together with FCR0
-      touchReceiver();
+      touchReceiver(state.received.length === 0);
       updateIrq();
       armReady();
     };
@@ -381,6 +386,7 @@ export const uart16550 = defineDevice<Uart16550State, Uart16550Options, Uart1655
         state.burst++;
         state.busyUntil += characterTime();
         push(byte, 0);
+        armReady();
         return true;
       },
       receiveBreak() {
