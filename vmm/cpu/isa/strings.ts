@@ -1,9 +1,11 @@
 /** String instructions (SDM vol.1 7.3.8). Each turn of a repetition is committed whole, so that a fault or an interrupt finds rCX, rSI and rDI resumable. */
+import { EVENTS } from '../layout.ts';
 import type { Encoding } from './encoding.ts';
 import type { Machine, Size, Text } from './machine.ts';
 import type { Bit } from './value.ts';
-import { add, select, sub, truncate } from './value.ts';
+import { add, and, greaterU, isZeroValue, select, sub, truncate } from './value.ts';
 
+const RCX = 1;
 const RSI = 6;
 const RDI = 7;
 
@@ -21,8 +23,17 @@ export function repeated(m: Machine, body: () => void, until?: () => Bit): void 
   else m.repeat(body);
 }
 
+/** Fewer elements than this are not worth the call. */
+const BULK = 8n;
+
+/** In a repetition: lets a helper do many elements at once, unless an event wants to be seen after each. */
+function inBulk(m: Machine, run: () => void): void {
+  m.if(and(greaterU(m.getRegister(RCX, m.addressSize), BULK), isZeroValue(m.stateBit(EVENTS))), run);
+}
+
 const movs: Text = (m, size, to, from) => {
   repeated(m, () => {
+    if (m.rep !== 'none') inBulk(m, () => m.call('copy_run', m.segmentOf(from), size / 8, m.addressSize));
     m.write(to, m.read(from));
     advance(m, RSI, size);
     advance(m, RDI, size);
@@ -31,6 +42,7 @@ const movs: Text = (m, size, to, from) => {
 const stos: Text = (m, size, to) => {
   const value = m.getRegister(0, size);
   repeated(m, () => {
+    if (m.rep !== 'none') inBulk(m, () => m.call('fill_run', size / 8, m.addressSize));
     m.write(to, value);
     advance(m, RDI, size);
   });

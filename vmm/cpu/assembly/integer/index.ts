@@ -1,5 +1,7 @@
 // Integer operations too long for a text: 128-bit division, CRC32, PDEP and PEXT.
 
+export { copy_run, fill_run } from './strings';
+
 let remainder: u64 = 0;
 
 /** Quotient of hi:lo / d for hi < d; the remainder is kept for `divide_remainder` (Knuth 4.3.1, algorithm D, 32-bit digits). */

@@ -1,0 +1,99 @@
+// Runs of REP MOVS and REP STOS as bulk operations: as many elements as lie in directly accessible pages, but never the last of the repetition, which the
+// text does itself. What cannot be done in bulk (a TLB miss, MMIO, a code page, an overlap, DF) moves nothing here and is left to the text, element by element.
+import { FLAGS, GPR, LINEAR_MASK, RAX, RCX, RDI, RSI, SEGMENTS, SEG_BASE, SEG_ES, SEG_REACH, SEG_STRIDE, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY, TLB_PTR, TLB_READ, TLB_WRITE } from '../../layout.ts';
+import { ram_copy, ram_fill, ram_store16, ram_store32, ram_store64 } from '../guest-memory';
+
+const FLAG_DF: i32 = 1 << 10;
+
+@inline
+function addressMask(addressSize: i32): u64 {
+  return addressSize == 64 ? ~(0 as u64) : ((1 as u64) << addressSize) - 1;
+}
+
+@inline
+function linearOf(segment: i32, offset: u64): u64 {
+  return (offset + load<u64>(SEGMENTS + segment * SEG_STRIDE, SEG_BASE)) & load<u64>(LINEAR_MASK);
+}
+
+/** Bytes from segment:offset on that are within reach of the segment, before the offset wraps, and in one page. */
+function room(segment: i32, offset: u64, mask: u64, linear: u64): u64 {
+  let bytes: u64 = 0x1000 - (linear & 0xfff);
+  const reach = load<i64>(SEG_REACH + segment * 8);
+  // Offsets are signed here as in generated code: in 64-bit mode nothing is beyond reach.
+  if (<i64>(offset + bytes - 1) > reach) bytes = <i64>offset > reach ? 0 : <u64>(reach - <i64>offset) + 1;
+  const toWrap = mask - offset;
+  return toWrap < bytes - 1 ? toWrap + 1 : bytes;
+}
+
+/** The TLB entry if its tag at `tag` admits direct accesses, otherwise 0. */
+@inline
+function directSlot(linear: u64, tag: i32): i32 {
+  const slot = load<i32>(TLB_PTR) + (<i32>(linear >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+  return load<u64>(slot + tag) == (linear & ~(0xfff as u64)) ? slot : 0;
+}
+
+/** Adds to a register of the address size; 32-bit results are zero-extended, 16-bit ones keep the rest. */
+@inline
+function advance(register: i32, by: u64, addressSize: i32): void {
+  const value = load<u64>(GPR + register) + by;
+  if (addressSize == 16) store<u16>(GPR + register, <u16>value);
+  else store<u64>(GPR + register, value & addressMask(addressSize));
+}
+
+/** REP MOVS: (segment of the source, bytes of an element, address size). */
+export function copy_run(segment: i32, size: i32, addressSize: i32): void {
+  const mask = addressMask(addressSize);
+  const count = load<u64>(RCX) & mask;
+  if (count < 2 || (load<i32>(FLAGS) & FLAG_DF) != 0) return;
+  const from = load<u64>(RSI) & mask;
+  const to = load<u64>(RDI) & mask;
+  const source = linearOf(segment, from);
+  const destination = linearOf(SEG_ES, to);
+  const read = directSlot(source, TLB_READ);
+  const write = directSlot(destination, TLB_WRITE);
+  if (read == 0 || write == 0) return;
+  let bytes = min(room(segment, from, mask, source), room(SEG_ES, to, mask, destination));
+  const fromRam = <u32>source + load<u32>(read, TLB_ADDEND);
+  const toRam = <u32>destination + load<u32>(write, TLB_ADDEND);
+  // Element by element, a destination just above the source repeats what was copied: only the part before it is a plain copy.
+  if (toRam > fromRam) bytes = min(bytes, <u64>(toRam - fromRam));
+  const elements = min(bytes / size, count - 1);
+  if (elements == 0) return;
+  bytes = elements * size;
+  ram_copy(toRam, fromRam, <u32>bytes);
+  advance(RSI, bytes, addressSize);
+  advance(RDI, bytes, addressSize);
+  advance(RCX, -elements, addressSize);
+}
+
+/** REP STOS: (bytes of an element, address size). */
+export function fill_run(size: i32, addressSize: i32): void {
+  const mask = addressMask(addressSize);
+  const count = load<u64>(RCX) & mask;
+  if (count < 2 || (load<i32>(FLAGS) & FLAG_DF) != 0) return;
+  const to = load<u64>(RDI) & mask;
+  const destination = linearOf(SEG_ES, to);
+  const write = directSlot(destination, TLB_WRITE);
+  if (write == 0) return;
+  const elements = min(room(SEG_ES, to, mask, destination) / size, count - 1);
+  if (elements == 0) return;
+  const bytes = <u32>elements * size;
+  const at = <u32>destination + load<u32>(write, TLB_ADDEND);
+  const value = load<u64>(RAX);
+  if (size == 1 || isUniform(value, size)) ram_fill(at, <u32>value & 0xff, bytes);
+  else {
+    if (size == 2) ram_store16(at, <u32>value & 0xffff);
+    else if (size == 4) ram_store32(at, <u32>value);
+    else ram_store64(at, value);
+    // The filled part doubles.
+    for (let filled: u32 = size; filled < bytes; filled <<= 1) ram_copy(at + filled, at, min(filled, bytes - filled));
+  }
+  advance(RDI, bytes, addressSize);
+  advance(RCX, -elements, addressSize);
+}
+
+/** All bytes of the element are the same. */
+function isUniform(value: u64, size: i32): bool {
+  const mask = size == 8 ? ~(0 as u64) : ((1 as u64) << (size * 8)) - 1;
+  return (value & mask) == ((value & 0xff) * 0x0101010101010101 & mask);
+}
