@@ -72,7 +72,7 @@ export function Chart({ title, unit, time, lines, atLeast }: ChartProps) {
           stroke: color(line.color),
           width: 1.5,
           points: { show: false },
-          ...(at === 0 ? { fill: `color-mix(in oklch, ${color(line.color)} 14%, transparent)` } : { dash: [4, 3] }),
+          ...(at === 0 ? { fill: `color-mix(in oklab, ${color(line.color)} 14%, transparent)` } : { dash: [4, 3] }),
         })),
       ],
     };

@@ -1,9 +1,11 @@
 import { CircleHelp, House, ListChecks, PanelLeft, PanelRight, Plus, Search, Settings, Trash2, X } from 'lucide-react';
+import { useSyncExternalStore } from 'react';
 import { Tab as AriaTab, TabList } from 'react-aria-components';
 import * as act from '../commands/actions.dom.ts';
 import { runCommand } from '../commands/command.ts';
 import { capsOf, useCommandContext } from '../commands/context.dom.ts';
 import { command } from '../commands/table.ts';
+import type { Draft } from '../create/draft.ts';
 import { useText } from '../i18n/i18n.ts';
 import { StateMark } from '../library/state-badge.dom.tsx';
 import { useApp, useLayout, useLibrary, usePanel } from '../state/context.dom.tsx';
@@ -67,12 +69,20 @@ export function TabStrip() {
   );
 }
 
+/** The file that a machine is being made of. */
+function useDraftName(draft: Draft | undefined): string | undefined {
+  return useSyncExternalStore(draft?.store.subscribe ?? neverChanges, () => draft?.store.getState().fileName);
+}
+
+const neverChanges = () => () => undefined;
+
 function TabFace({ tab }: { tab: Tab }) {
   const app = useApp();
   const t = useText();
   const vm = useLibrary((s) => (tab.kind === 'machine' ? s.vms.get(tab.vm) : undefined));
   const Icon = tab.kind === 'machine' ? undefined : pageIcon[tab.kind];
-  const title = tab.kind === 'machine' ? (vm?.name ?? t('tabs.gone')) : t(`tabs.${tab.kind}`);
+  const fileName = useDraftName(tab.kind === 'create' ? app.drafts.get(tab.id) : undefined);
+  const title = tab.kind === 'machine' ? (vm?.name ?? t('tabs.gone')) : (fileName ?? t(`tabs.${tab.kind}`));
   return (
     <>
       {Icon ? <Icon aria-hidden /> : vm && <StateMark state={vm.state} />}

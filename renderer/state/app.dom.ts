@@ -108,6 +108,7 @@ export class App {
       this.#client = client;
       client.on('settings.changed', ({ settings }) => this.settings.setState(parseSettings(settings['ui']), true));
       client.on('vm.notice', ({ id, level, message }) => {
+        if (this.#showsConsoleOf(id)) return; // it stands over the screen already
         const name = this.library.getState().vms.get(id)?.name ?? '';
         this.notices.show({ tone: level === 'error' ? 'bad' : level === 'warning' ? 'warn' : 'info', title: name, body: message, vm: id });
       });
@@ -158,10 +159,21 @@ export class App {
     }
     for (const id of wanted) {
       if (this.sessions.has(id)) continue;
-      this.sessions.set(id, new MachineSession(this.host, id, this.document));
+      const session = new MachineSession(this.host, id, this.document);
+      // What can be done depends on whether the machine is reachable.
+      session.store.subscribe((state, before) => {
+        if (state.link !== before.link || state.textMode !== before.textMode) this.#revise();
+      });
+      this.sessions.set(id, session);
       changed = true;
     }
     if (changed) this.#revise();
+  }
+
+  #showsConsoleOf(id: string): boolean {
+    const { tabs, active } = this.layout.getState();
+    const tab = tabs.find((open) => open.id === active);
+    return tab?.kind === 'machine' && tab.vm === id && tab.view === 'console' && this.sessions.get(id)?.isOpen === true;
   }
 
   #revise(): void {
