@@ -81,3 +81,71 @@ export async function contents(node: BlockNode): Promise<Uint8Array> {
 export function overlaps(a: Action, b: Action): boolean {
   return 'at' in a && 'at' in b && a.at < b.at + b.sectors && b.at < a.at + a.sectors;
 }
+
+/**
+ * Runs a sequence on an image, some of it at the same time, and compares with a model, also after the image was closed and opened again. `check` is
+ * called on the closed image.
+ */
+export async function drive(
+  open: () => Promise<BlockNode>,
+  sequence: readonly Action[],
+  together: boolean,
+  check: () => Promise<void> = () => Promise.resolve(),
+  base?: Uint8Array,
+): Promise<void> {
+  let node = await open();
+  const model = new Model(node.size / 512, base);
+  let pending: Promise<void>[] = [];
+  let underWay: Action[] = [];
+  for (const action of sequence) {
+    if (action.do === 'reopen') {
+      await Promise.all(pending);
+      [pending, underWay] = [[], []];
+      expect(model.wrong(await contents(node))).toBeUndefined();
+      await node.close();
+      await check();
+      node = await open();
+      continue;
+    }
+    // Of requests for the same sectors in flight at once either may win: those take turns.
+    if (underWay.some((other) => overlaps(other, action))) {
+      await Promise.all(pending);
+      [pending, underWay] = [[], []];
+    }
+    model.change(action);
+    if (!together) await perform(node, action);
+    else {
+      pending.push(perform(node, action));
+      underWay.push(action);
+    }
+  }
+  await Promise.all(pending);
+  expect(model.wrong(await contents(node))).toBeUndefined();
+  await node.close();
+  await check();
+  node = await open();
+  expect(model.wrong(await contents(node))).toBeUndefined();
+  await node.close();
+}
+
+/** Opens damaged copies of an image and uses them: nothing but errors of ours may come of it, and no file may grow without bound. */
+export async function survivesDamage(
+  image: Uint8Array,
+  region: readonly (readonly [from: number, to: number])[],
+  use: (bytes: Uint8Array) => Promise<void>,
+  numRuns = 120,
+): Promise<void> {
+  const place = fc.oneof(...region.map(([from, to]) => fc.integer({ min: from, max: to - 1 })));
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(place, fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 6 }), async (changes) => {
+      const bytes = image.slice();
+      for (const [at, value] of changes) bytes[at] = value;
+      try {
+        await use(bytes);
+      } catch (error) {
+        expect([(error as Error).name, (error as Error).message]).toEqual(['VmmError', expect.not.stringContaining('assertion')]);
+      }
+    }),
+    { numRuns },
+  );
+}

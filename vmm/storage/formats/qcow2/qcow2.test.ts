@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { MemoryFile } from '../../memory-file.ts';
 import { MemoryNode } from '../../memory-node.ts';
 import { OverlayNode } from '../../overlay.ts';
-import { actions, contents, Model, overlaps, perform, type Action } from '../model-test.ts';
+import { actions, contents, drive, Model, perform } from '../model-test.ts';
 import { testHost } from '../test-host.ts';
 import { checkQcow2 } from './check.ts';
 import { createQcow2, type Qcow2CreateOptions } from './create.ts';
@@ -24,42 +24,6 @@ async function expectClean(file: MemoryFile): Promise<void> {
   expect(report.leaked).toBe(0);
 }
 
-/** Runs actions, some of them at the same time, and compares with the model after each reopening. */
-async function drive(file: MemoryFile, sequence: readonly Action[], together: boolean): Promise<void> {
-  let node = await open(file);
-  const model = new Model(node.size / 512);
-  let pending: Promise<void>[] = [];
-  let underWay: Action[] = [];
-  for (const action of sequence) {
-    if (action.do === 'reopen') {
-      await Promise.all(pending);
-      pending = [];
-      expect(model.wrong(await contents(node))).toBeUndefined();
-      await node.close();
-      await expectClean(file);
-      node = await open(file);
-      continue;
-    }
-    // Of requests for the same sectors in flight at once either may win: those take turns.
-    if (underWay.some((other) => overlaps(other, action))) {
-      await Promise.all(pending);
-      [pending, underWay] = [[], []];
-    }
-    model.change(action);
-    if (!together) await perform(node, action);
-    else {
-      pending.push(perform(node, action));
-      underWay.push(action);
-    }
-  }
-  await Promise.all(pending);
-  expect(model.wrong(await contents(node))).toBeUndefined();
-  await node.close();
-  await expectClean(file);
-  const again = await open(file, true);
-  expect(model.wrong(await contents(again))).toBeUndefined();
-}
-
 test.each<[string, Qcow2CreateOptions, number]>([
   ['version 3', { size: 300 * KIB, clusterSize: 4096 }, 8],
   ['version 2', { size: 300 * KIB, clusterSize: 4096, version: 2 }, 8],
@@ -70,7 +34,13 @@ test.each<[string, Qcow2CreateOptions, number]>([
 ])('%s: reads back what was written, and checks clean', async (_name, options, unit) => {
   await fc.assert(
     fc.asyncProperty(actions(options.size / 512, unit), fc.boolean(), async (sequence, together) => {
-      await drive(await fresh(options), sequence, together);
+      const file = await fresh(options);
+      await drive(
+        () => open(file),
+        sequence,
+        together,
+        () => expectClean(file),
+      );
     }),
     { numRuns: 25 },
   );
