@@ -10,6 +10,21 @@ export const PROCESS_LOG = 'process.log';
 /** What a VMM process tells whoever started it, once. */
 export type LaunchReport = { readonly started: true } | { readonly failed: { readonly kind: VmmErrorKind; readonly message: string } };
 
+/**
+ * A VMM process runs what Strate consists of and nothing else: no code from strings, no native addons. Node's permission model is not among
+ * these: it disables fsync, without which a guest's flush would mean nothing (docs/decisions/0003-permission-model.md).
+ */
+const HARDENING = ['--disallow-code-generation-from-strings', '--no-addons'];
+
+/** What a VMM process needs to know of its surroundings; nothing that changes what Node loads. */
+const PASSED_ON = /^(PATH|HOME|USERPROFILE|LANG|LC_.*|TZ|XDG_.*|STRATE_.*|LOCALAPPDATA|APPDATA|SystemRoot|TEMP|TMP)$/i;
+
+export function vmmEnvironment(environment: NodeJS.ProcessEnv, directory: string): NodeJS.ProcessEnv {
+  const passed = Object.fromEntries(Object.entries(environment).filter(([name]) => PASSED_ON.test(name)));
+  // Temporary files (writes to be discarded) lie beside the disks, where there is room. Electron's binary is to be Node.
+  return { ...passed, TMPDIR: directory, ...('electron' in process.versions && { ELECTRON_RUN_AS_NODE: '1' }) };
+}
+
 export interface Launcher {
   /** Resolves when the machine runs and its socket answers. @throws VmmError when it could not be started, with the reason. */
   launch(directory: string, options: { readonly paused: boolean }): Promise<void>;
@@ -22,8 +37,9 @@ export function nodeLauncher(entry: string = fileURLToPath(new URL('../vmm.node.
   return {
     launch(directory, { paused }) {
       const log = openSync(join(directory, PROCESS_LOG), 'w', 0o600);
-      const child = spawn(process.execPath, [...process.execArgv, entry, directory, ...(paused ? ['--paused'] : [])], {
+      const child = spawn(process.execPath, [...HARDENING, entry, directory, ...(paused ? ['--paused'] : [])], {
         cwd: directory,
+        env: vmmEnvironment(process.env, directory),
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
       });

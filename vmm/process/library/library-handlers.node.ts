@@ -67,7 +67,10 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       const entry = library.find(vm);
       return { job: library.jobs.start(`Clone ${entry.name}`, async (job) => ({ vm: (await cloneVm(library, entry, name, job)).id })) };
     },
-    'vm.delete': ({ vm }) => library.trash(vm),
+    'vm.delete': async ({ vm }) => {
+      const trashed = await library.trash(vm);
+      return trashed === undefined ? {} : { trashed };
+    },
     'vm.open': async ({ directory }) => summary(await library.entryOf(library.store.open(directory).directory)),
     'vm.thumbnail': ({ vm }) => {
       const picture = library.find(vm).thumbnail();

@@ -161,7 +161,7 @@ export class Library extends Emitter<LibraryEventsData> {
     return entry;
   }
 
-  async trash(ref: string): Promise<void> {
+  async trash(ref: string): Promise<string | undefined> {
     const entry = this.find(ref);
     if (!['off', 'saved', 'crashed'].includes(entry.state)) throw new VmmError('state', `${entry.name} is ${entry.state}; power it off first`);
     let config: VmConfig | undefined;
@@ -170,9 +170,10 @@ export class Library extends Emitter<LibraryEventsData> {
     } catch {
       // a damaged one can be thrown away, too
     }
-    this.store.trash({ directory: entry.directory, config });
+    const trashed = this.store.trash({ directory: entry.directory, config });
     await this.refresh();
     this.emit('trash', {});
+    return trashed;
   }
 
   async restore(id: string): Promise<VmEntry> {

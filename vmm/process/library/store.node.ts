@@ -95,13 +95,14 @@ export class Store {
     }
   }
 
-  /** Moves a VM to the trash; for one that lies elsewhere only the link to it is dropped. */
-  trash({ directory, config }: { directory: string; config?: VmConfig | undefined }): void {
+  /** Moves a VM to the trash; for one that lies elsewhere only the link to it is dropped. @returns its id in the trash */
+  trash({ directory, config }: { directory: string; config?: VmConfig | undefined }): string | undefined {
     if (!this.isInside(directory)) {
       this.#setElsewhere(this.#elsewhere().filter((one) => one !== directory));
-      return;
+      return undefined;
     }
-    const target = join(this.root, 'trash', randomUUID());
+    const id = randomUUID();
+    const target = join(this.root, 'trash', id);
     writeFileAtomically(
       join(directory, TRASHED_FILE),
       JSON.stringify({ name: config?.name ?? basename(directory), from: basename(directory), deleted: Date.now() }),
@@ -109,6 +110,7 @@ export class Store {
     renameSync(directory, target);
     syncFolder(dirname(target));
     syncFolder(dirname(directory));
+    return id;
   }
 
   trashed(): TrashedVm[] {
