@@ -44,15 +44,22 @@ export const powerOffVm = (app: App, vm: VmSummary) => confirmLoss(app, vm, 'pow
 /** To the trash, with an undo instead of a question. */
 export async function deleteVm(app: App, vm: VmSummary): Promise<void> {
   if (!stopped.includes(vm.state)) throw new Error(translate('error.stopFirst', { name: vm.name }));
-  await app.client.call('vm.delete', { vm: vm.id });
+  const { trashed } = await app.client.call('vm.delete', { vm: vm.id });
   app.layout.setState((layout) => closeTab(layout, machineTabId(vm.id)), true);
   app.notices.show({
     tone: 'info',
-    title: translate('notice.deleted', { name: vm.name }),
-    action: { title: translate('action.undo'), run: () => void restoreVm(app, vm.id).catch((error: unknown) => app.reportError(error, vm)) },
+    title: translate(trashed === undefined ? 'notice.letGo' : 'notice.deleted', { name: vm.name }),
+    action: { title: translate('action.undo'), run: () => void undoDelete(app, vm, trashed).catch((error: unknown) => app.reportError(error, vm)) },
   });
 }
 
+/** A VM that lies outside the library was never moved: it is opened again where it is. */
+async function undoDelete(app: App, vm: VmSummary, trashed: string | undefined): Promise<void> {
+  if (trashed === undefined) await app.client.call('vm.open', { directory: vm.directory });
+  else await restoreVm(app, trashed);
+}
+
+/** `id`: in the trash, which is not the VM's. */
 export async function restoreVm(app: App, id: string): Promise<void> {
   await app.client.call('trash.restore', { id });
 }

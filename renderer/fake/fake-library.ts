@@ -201,11 +201,13 @@ export class FakeLibrary implements Host {
         'vm.delete': ({ vm }) => {
           const entry = this.#entry(vm);
           this.entries.delete(vm);
-          this.trash.set(vm, { ...entry, deleted: Date.now() });
+          const trashed = `trashed-${++unique}`; // as in the real library, not the VM's own id
+          this.trash.set(trashed, { ...entry, deleted: Date.now() });
           for (const client of this.#sessions) {
             client.emit('vm.removed', { id: vm });
             client.emit('trash.changed', {});
           }
+          return { trashed };
         },
         'vm.thumbnail': ({ vm }) => ({ png: this.#options.thumbnail?.(this.#entry(vm).vm) ?? null }),
         'vm.log': ({ vm }) => ({ lines: this.logs.get(vm) ?? [] }),
@@ -216,13 +218,13 @@ export class FakeLibrary implements Host {
         'vm.powerButton': ({ vm }) => this.#stop(vm),
         'vm.powerOff': ({ vm }) => this.#stop(vm),
         'trash.list': () => ({
-          vms: [...this.trash.values()].map(({ vm, deleted }): TrashedVm => ({ id: vm.id, name: vm.name, deleted, bytes: 1_474_560 })),
+          vms: [...this.trash].map(([id, { vm, deleted }]): TrashedVm => ({ id, name: vm.name, deleted, bytes: 1_474_560 })),
         }),
         'trash.restore': ({ id }) => {
           const entry = this.trash.get(id);
           if (entry === undefined) throw new ProtocolError('not-found', 'that machine is not in the trash');
           this.trash.delete(id);
-          this.entries.set(id, entry);
+          this.entries.set(entry.vm.id, entry);
           this.#emitVm(entry.vm);
           for (const client of this.#sessions) client.emit('trash.changed', {});
           return { vm: entry.vm };

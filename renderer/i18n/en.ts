@@ -342,6 +342,7 @@ export const en = {
   'notice.label': 'Messages',
   'notice.failed': 'That did not work',
   'notice.deleted': '{{name}} is in the trash',
+  'notice.letGo': '{{name}} is no longer shown; its folder stays where it is',
   'notice.copied': 'The screen’s text is on the clipboard',
   'notice.skipped.title': 'Some characters were left out',
   'notice.skipped.body': 'The guest’s keyboard layout cannot write: {{characters}}',

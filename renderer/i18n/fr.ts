@@ -344,6 +344,7 @@ export const fr: Readonly<Record<keyof typeof en, string>> = {
   'notice.label': 'Messages',
   'notice.failed': 'Cela n’a pas marché',
   'notice.deleted': '{{name}} est à la corbeille',
+  'notice.letGo': '{{name}} n’est plus affichée ; son dossier reste où il est',
   'notice.copied': 'Le texte de l’écran est dans le presse-papiers',
   'notice.skipped.title': 'Des caractères ont été omis',
   'notice.skipped.body': 'La disposition de l’invité ne sait pas écrire : {{characters}}',

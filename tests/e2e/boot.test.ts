@@ -105,6 +105,22 @@ describeWithChromium('real machines', () => {
     await page.getByRole('button', { name: 'Start' }).first().waitFor();
   });
 
+  it('a machine from nothing: made with a disk, renamed, deleted, restored', async () => {
+    await page.keyboard.press('Control+Alt+KeyN');
+    await page.getByRole('textbox', { name: 'Name' }).fill('Blank');
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    await page.getByText('hda.img').waitFor();
+    await page.keyboard.press('F2');
+    await page.keyboard.type('Renamed');
+    await page.keyboard.press('Enter');
+    await page.getByRole('row', { name: 'Renamed' }).waitFor();
+    await page.getByRole('row', { name: 'Renamed' }).click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Move to trash' }).click();
+    await page.getByRole('row', { name: 'Renamed' }).waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('row', { name: 'Renamed' }).first().waitFor();
+  });
+
   it.each([
     ['an unknown file', 'letter.docx', new TextEncoder().encode('Dear Sir or Madam, '.repeat(100)), /letter\.docx/],
     ['an empty file', 'empty.img', new Uint8Array(0), /empty/i],

@@ -54,7 +54,12 @@ export const libraryMethods = {
     result: { job: jobRef.shape.job },
     when: stopped,
   }),
-  'vm.delete': method({ summary: 'Move a VM to the trash', params: { vm: vmRef }, when: stopped }),
+  'vm.delete': method({
+    summary: 'Move a VM to the trash. `trashed` takes it out again with trash.restore; absent for a VM that lies elsewhere, which is only let go of',
+    params: { vm: vmRef },
+    result: { trashed: z.string().optional() },
+    when: stopped,
+  }),
   'vm.open': method({
     summary: 'Show a VM folder that lies elsewhere in this library, without moving it',
     params: { directory: hostPath },
