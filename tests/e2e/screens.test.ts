@@ -1,14 +1,11 @@
 /** Every screen, in every theme: axe-core finds nothing serious, nothing overflows, nothing is written to the console. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { scenes } from '../../renderer/fake/scenes.ts';
 import { describeWithChromium } from './chromium.node.ts';
 import { fakePages, type FakePages } from './fake-page.ts';
 
 jest.setTimeout(120_000);
-
-const axeSource = readFileSync(createRequire(__filename).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Violation {
   id: string;
@@ -18,11 +15,11 @@ interface Violation {
 
 /** axe's findings of impact serious or critical, one line each. Run through the debugger: the page's own policy forbids foreign scripts. */
 async function seriousFindings(page: Page, rules?: readonly string[]): Promise<string[]> {
-  await page.evaluate(axeSource);
+  await page.evaluate(axe.source);
   const violations = await page.evaluate(async (only) => {
-    const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } };
+    const { axe: checker } = window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } };
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    const { violations: found } = await axe.run({ runOnly: only ? { type: 'rule', values: only } : { type: 'tag', values: tags } });
+    const { violations: found } = await checker.run({ runOnly: only ? { type: 'rule', values: only } : { type: 'tag', values: tags } });
     return found;
   }, rules);
   return violations
