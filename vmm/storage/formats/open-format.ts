@@ -2,6 +2,9 @@ import type { HostFile } from '../host-file.ts';
 import type { ImageFormat } from '../probe.ts';
 import { unsupported, type FormatHost, type FormatOptions, type ImageNode } from './format.ts';
 import { Qcow2Node } from './qcow2/qcow2.ts';
+import { VdiNode } from './vdi/vdi.ts';
+import { openVhd } from './vhd/vhd.ts';
+import { openVmdk } from './vmdk/vmdk.ts';
 
 export type ContainerFormat = Exclude<ImageFormat, 'raw' | 'iso'>;
 
@@ -9,6 +12,9 @@ type Open = (file: HostFile, host: FormatHost, options: FormatOptions) => Promis
 
 const formats: Readonly<Partial<Record<ContainerFormat, Open>>> = {
   qcow2: Qcow2Node.open.bind(Qcow2Node),
+  vdi: VdiNode.open.bind(VdiNode),
+  vhd: openVhd,
+  vmdk: openVmdk,
 };
 
 /** Opens an image of a format other than raw, without its parent. On an error the file is left open. */
