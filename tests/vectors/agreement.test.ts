@@ -80,7 +80,7 @@ function execute(rig: Rig, program: readonly number[], start: number, registers:
           expect(execute(interpreter, bytes, start, initial)).toEqual(expected);
           expect(Buffer.compare(interpreter.ram, oracle.ram)).toBe(0);
         }),
-        { numRuns: 400 },
+        { numRuns: Number(process.env['RUNS'] ?? 400) },
       );
     },
     120_000,

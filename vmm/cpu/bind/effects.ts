@@ -218,9 +218,9 @@ class EffectsMachine implements Machine {
     body();
     this.#depth--;
   }
-  repeat(body: () => void, until?: () => Bit): void {
+  repeat(body: (turns: Variable<Bit>) => void, until?: () => Bit): void {
     this.#depth++;
-    body();
+    body(this.variable(bit));
     until?.();
     this.#depth--;
   }

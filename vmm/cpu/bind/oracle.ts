@@ -466,14 +466,16 @@ class OracleMachine implements Machine {
   loop(body: () => Bit): void {
     while (body() !== 0);
   }
-  repeat(body: () => void, until?: () => Bit): void {
+  repeat(body: (turns: Variable<Bit>) => void, until?: () => Bit): void {
     this.#repeating = true;
     const count = (): bigint => this.getRegister(RCX, this.addressSize) as bigint;
-    for (let turns = REPEAT_TURNS; count() !== 0n;) {
-      body();
+    const turns = this.variable(REPEAT_TURNS);
+    while (count() !== 0n) {
+      body(turns);
       this.setRegister(RCX, this.addressSize, (count() - 1n) & maskOf(this.addressSize));
       if (until && until() !== 0) return;
-      if ((--turns === 0 || this.#core.getInt32(L.EVENTS, true) !== 0) && count() !== 0n) {
+      turns.set((turns.get() as number) - 1);
+      if ((turns.get() === 0 || this.#core.getInt32(L.EVENTS, true) !== 0) && count() !== 0n) {
         this.#set64(L.RIP, this.#rip);
         throw LEFT_INSTRUCTION;
       }

@@ -12,7 +12,10 @@ export const integerHelpers = {
   crc32c: { params: [i64, i64, i32], result: i64 },
   deposit_bits: { params: [i64, i64], result: i64 },
   extract_bits: { params: [i64, i64], result: i64 },
-  /** (segment of the source, bytes of an element, address size) As much of a REP MOVS, or STOS, as can be done in bulk; never the last element. */
-  copy_run: { params: [i32, i32, i32] },
-  fill_run: { params: [i32, i32] },
+  /**
+   * (segment of the source, bytes of an element, address size, turns) As much of a REP MOVS, or STOS, as can be done in bulk: fewer than `turns` elements and never
+   * the last one. The number of elements done.
+   */
+  copy_run: { params: [i32, i32, i32, i32], result: i32 },
+  fill_run: { params: [i32, i32, i32], result: i32 },
 } as const satisfies Record<string, Helper>;

@@ -120,8 +120,12 @@ export interface Machine {
   if(condition: Bit, then: () => void, otherwise?: () => void): void;
   /** Runs `body` while it yields a non-zero Bit. */
   loop(body: () => Bit): void;
-  /** REP: runs `body` rCX times (all of it committed each turn, so that faults and interrupts find a resumable state); `until` ends it early (CMPS, SCAS). */
-  repeat(body: () => void, until?: () => Bit): void;
+  /**
+   * REP: runs `body` rCX times (all of it committed each turn, so that faults and interrupts find a resumable state); `until` ends it early (CMPS, SCAS).
+   * `turns` says how many turns, this one included, may be made before the instruction is looked up again: a body that does several elements at once takes
+   * the others off it, so that where an instruction pauses does not depend on what could be done in bulk.
+   */
+  repeat(body: (turns: Variable<Bit>) => void, until?: () => Bit): void;
 
   /**
    * A helper of assembly/ by its exported name. Arguments are passed as they are (Bit = i32, Int = i64, F64, F32); vectors go through state or

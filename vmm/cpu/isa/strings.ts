@@ -1,7 +1,7 @@
 /** String instructions (SDM vol.1 7.3.8). Each turn of a repetition is committed whole, so that a fault or an interrupt finds rCX, rSI and rDI resumable. */
 import { EVENTS } from '../layout.ts';
 import type { Encoding } from './encoding.ts';
-import type { Machine, Size, Text } from './machine.ts';
+import type { Machine, Size, Text, Variable } from './machine.ts';
 import type { Bit } from './value.ts';
 import { add, and, greaterU, isZeroValue, select, sub, truncate } from './value.ts';
 
@@ -17,7 +17,7 @@ function advance(m: Machine, register: number, size: Size): void {
 }
 
 /** The body once, or as often as a REP prefix says. */
-export function repeated(m: Machine, body: () => void, until?: () => Bit): void {
+export function repeated(m: Machine, body: (turns?: Variable<Bit>) => void, until?: () => Bit): void {
   if (m.rep === 'none') body();
   else if (until) m.repeat(body, until);
   else m.repeat(body);
@@ -26,14 +26,14 @@ export function repeated(m: Machine, body: () => void, until?: () => Bit): void 
 /** Fewer elements than this are not worth the call. */
 const BULK = 8n;
 
-/** In a repetition: lets a helper do many elements at once, unless an event wants to be seen after each. */
-function inBulk(m: Machine, run: () => void): void {
-  m.if(and(greaterU(m.getRegister(RCX, m.addressSize), BULK), isZeroValue(m.stateBit(EVENTS))), run);
+/** In a repetition: lets a helper do many elements at once, unless an event wants to be seen after each. `run` gives the number of elements it did. */
+function inBulk(m: Machine, turns: Variable<Bit>, run: () => Bit): void {
+  m.if(and(greaterU(m.getRegister(RCX, m.addressSize), BULK), isZeroValue(m.stateBit(EVENTS))), () => turns.set(sub(turns.get(), run())));
 }
 
 const movs: Text = (m, size, to, from) => {
-  repeated(m, () => {
-    if (m.rep !== 'none') inBulk(m, () => m.call('copy_run', m.segmentOf(from), size / 8, m.addressSize));
+  repeated(m, (turns) => {
+    if (turns) inBulk(m, turns, () => m.callBit('copy_run', m.segmentOf(from), size / 8, m.addressSize, turns.get()));
     m.write(to, m.read(from));
     advance(m, RSI, size);
     advance(m, RDI, size);
@@ -41,8 +41,8 @@ const movs: Text = (m, size, to, from) => {
 };
 const stos: Text = (m, size, to) => {
   const value = m.getRegister(0, size);
-  repeated(m, () => {
-    if (m.rep !== 'none') inBulk(m, () => m.call('fill_run', size / 8, m.addressSize));
+  repeated(m, (turns) => {
+    if (turns) inBulk(m, turns, () => m.callBit('fill_run', size / 8, m.addressSize, turns.get()));
     m.write(to, value);
     advance(m, RDI, size);
   });

@@ -40,43 +40,44 @@ function advance(register: i32, by: u64, addressSize: i32): void {
   else store<u64>(GPR + register, value & addressMask(addressSize));
 }
 
-/** REP MOVS: (segment of the source, bytes of an element, address size). */
-export function copy_run(segment: i32, size: i32, addressSize: i32): void {
+/** REP MOVS: (segment of the source, bytes of an element, address size, turns). Returns the elements moved: fewer than `turns`, and than rCX. */
+export function copy_run(segment: i32, size: i32, addressSize: i32, turns: i32): i32 {
   const mask = addressMask(addressSize);
   const count = load<u64>(RCX) & mask;
-  if (count < 2 || (load<i32>(FLAGS) & FLAG_DF) != 0) return;
+  if (count < 2 || (load<i32>(FLAGS) & FLAG_DF) != 0) return 0;
   const from = load<u64>(RSI) & mask;
   const to = load<u64>(RDI) & mask;
   const source = linearOf(segment, from);
   const destination = linearOf(SEG_ES, to);
   const read = directSlot(source, TLB_READ);
   const write = directSlot(destination, TLB_WRITE);
-  if (read == 0 || write == 0) return;
+  if (read == 0 || write == 0) return 0;
   let bytes = min(room(segment, from, mask, source), room(SEG_ES, to, mask, destination));
   const fromRam = <u32>source + load<u32>(read, TLB_ADDEND);
   const toRam = <u32>destination + load<u32>(write, TLB_ADDEND);
   // Element by element, a destination just above the source repeats what was copied: only the part before it is a plain copy.
   if (toRam > fromRam) bytes = min(bytes, <u64>(toRam - fromRam));
-  const elements = min(bytes / size, count - 1);
-  if (elements == 0) return;
+  const elements = min(min(bytes / size, count - 1), <u64>(turns - 1));
+  if (elements == 0) return 0;
   bytes = elements * size;
   ram_copy(toRam, fromRam, <u32>bytes);
   advance(RSI, bytes, addressSize);
   advance(RDI, bytes, addressSize);
   advance(RCX, -elements, addressSize);
+  return <i32>elements;
 }
 
-/** REP STOS: (bytes of an element, address size). */
-export function fill_run(size: i32, addressSize: i32): void {
+/** REP STOS: (bytes of an element, address size, turns). The same. */
+export function fill_run(size: i32, addressSize: i32, turns: i32): i32 {
   const mask = addressMask(addressSize);
   const count = load<u64>(RCX) & mask;
-  if (count < 2 || (load<i32>(FLAGS) & FLAG_DF) != 0) return;
+  if (count < 2 || (load<i32>(FLAGS) & FLAG_DF) != 0) return 0;
   const to = load<u64>(RDI) & mask;
   const destination = linearOf(SEG_ES, to);
   const write = directSlot(destination, TLB_WRITE);
-  if (write == 0) return;
-  const elements = min(room(SEG_ES, to, mask, destination) / size, count - 1);
-  if (elements == 0) return;
+  if (write == 0) return 0;
+  const elements = min(min(room(SEG_ES, to, mask, destination) / size, count - 1), <u64>(turns - 1));
+  if (elements == 0) return 0;
   const bytes = <u32>elements * size;
   const at = <u32>destination + load<u32>(write, TLB_ADDEND);
   const value = load<u64>(RAX);
@@ -90,6 +91,7 @@ export function fill_run(size: i32, addressSize: i32): void {
   }
   advance(RDI, bytes, addressSize);
   advance(RCX, -elements, addressSize);
+  return <i32>elements;
 }
 
 /** All bytes of the element are the same. */

@@ -101,9 +101,10 @@ function lookup(single: bool): i32 {
   store<i64>(RIP_NEXT_PAGE, page + 0x1000);
   // Where the segment's limit lies inside the page each instruction is checked by itself.
   if (!(mode & MODE_CODE64) && page + 0xfff > limit) single = true;
-  if (single || key == NOT_RAM) return decodeSingle(linear, key, mode & MODE_CODE64 ? MAX_INSTRUCTION : <i32>min(limit - rip + 1, MAX_INSTRUCTION));
+  const most = mode & MODE_CODE64 ? MAX_INSTRUCTION : <i32>min(limit - rip + 1, MAX_INSTRUCTION);
+  if (single || key == NOT_RAM) return decodeSingle(linear, key, most);
   const uop = findTrace(<i32>key, mode);
-  return uop != 0 ? uop : decodeTrace(linear, <i32>key, mode);
+  return uop != 0 ? uop : decodeTrace(linear, <i32>key, mode, most);
 }
 
 function fault(): i32 {
@@ -112,8 +113,8 @@ function fault(): i32 {
   return 0;
 }
 
-/** A trace from `key` to the next unconditional branch or the end of the page. */
-function decodeTrace(linear: i64, key: i32, mode: i32): i32 {
+/** A trace from `key` to the next unconditional branch or the end of the page. The first instruction may have `most` bytes within the segment. */
+function decodeTrace(linear: i64, key: i32, mode: i32, most: i32): i32 {
   const first = beginTrace();
   const start = key & 0xfff;
   let available = min(0x1000 - start, MAX_TRACE * MAX_INSTRUCTION);
@@ -131,7 +132,7 @@ function decodeTrace(linear: i64, key: i32, mode: i32): i32 {
     if (decoded & DECODED_ENDS) break;
   }
   // The first instruction goes on in the next page.
-  if (count == 0) return decodeSingle(linear, key, MAX_INSTRUCTION);
+  if (count == 0) return decodeSingle(linear, key, most);
   endMarker(uop, count, start + at);
   endTrace(first, count, key, mode, start + at);
   return first;

@@ -478,20 +478,19 @@ export class InterpreterMachine implements Machine {
     });
   }
 
-  repeat(code: () => void, until?: () => Bit): void {
+  repeat(code: (turns: Variable<Bit>) => void, until?: () => Bit): void {
     const { body } = this;
     const size = this.addressSize;
-    const turns = body.local('i32');
-    body.set(turns, REPEAT_TURNS);
+    const turns = this.variable(REPEAT_TURNS);
     body.block((done) => {
       body.loop((again) => {
         this.#arm(() => {
           body.brIf(done, isZeroValue(this.getRegister(RCX, size)));
-          code();
+          code(turns);
           this.setRegister(RCX, size, truncate(sub(this.getRegister(RCX, size), 1n), size));
           if (until) body.brIf(done, until());
-          body.set(turns, sub(turns.get(), 1));
-          const calm = and(isZeroValue(body.load('i32.load', 0, L.EVENTS)), ne(turns.get() as Bit, 0));
+          turns.set(sub(turns.get(), 1));
+          const calm = and(isZeroValue(body.load('i32.load', 0, L.EVENTS)), ne(turns.get(), 0));
           body.brIf(again, calm);
           // An event is due: the instruction is resumed after it (SDM vol.2 REP).
           body.brIf(done, isZeroValue(this.getRegister(RCX, size)));
