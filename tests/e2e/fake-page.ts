@@ -26,7 +26,7 @@ export async function fakePages(): Promise<FakePages> {
       page.on('console', (message) => message.type() === 'error' && problems.push(`${scene}: ${message.text()}`));
       page.on('pageerror', (error) => problems.push(`${scene}: ${error.message}`));
       await page.goto(`${server.url}/fake.html?scene=${scene}`);
-      await page.waitForSelector('.link-state[data-link=open]', { state: 'attached' });
+      await page.waitForSelector('.status-version', { state: 'attached' }); // drawn once the library has answered, in windows of every width
       return page;
     },
     async close() {
