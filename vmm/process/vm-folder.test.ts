@@ -44,10 +44,10 @@ describe('atomic replacement (promises.md D4)', () => {
     const order: string[] = [];
     for (const step of ['writeSync', 'fsyncSync', 'renameSync'] as const) {
       const real = fs[step] as (...args: unknown[]) => unknown;
-      jest.spyOn(fs, step as 'fsyncSync').mockImplementation(((...args: unknown[]) => {
+      jest.spyOn(fs, step as 'fsyncSync').mockImplementation((...args: unknown[]) => {
         order.push(step);
         return real(...args);
-      }));
+      });
     }
     writeFileAtomically(path(), 'contents');
     expect(order).toEqual(['writeSync', 'fsyncSync', 'renameSync', 'fsyncSync']);

@@ -1,7 +1,7 @@
 /** The built page, from a folder; nothing outside it, nothing but files of known types. */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, realpathSync, statSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { extname, join } from 'node:path';
+import { extname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 const types: Readonly<Record<string, string>> = {
@@ -29,7 +29,7 @@ export async function sendPageFile(response: ServerResponse, folder: string, pat
   if (name === undefined || type === undefined) return false;
   const path = join(folder, name);
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isFile() !== true) return false;
+  if (stat?.isFile() !== true || !realpathSync(path).startsWith(realpathSync(folder) + sep)) return false;
   response.writeHead(200, {
     'content-type': type,
     'content-length': stat.size,
