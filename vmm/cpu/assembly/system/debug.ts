@@ -1,7 +1,7 @@
 // Debug registers (SDM vol.3 17.2): MOV DRn, address breakpoints. While DR7 enables any, or EFLAGS.TF or RF is set, EVENT_TRAP stays on and
 // handle_events asks for one instruction at a time, so that traps are delivered right after theirs.
 import { DR, EVENTS, EVENT_TRAP, RIP, SEG_CS } from '../../layout.ts';
-import { PENDING_TRAPS } from '../../system-layout.ts';
+import { PENDING_TRAPS, STEPPING } from '../../system-layout.ts';
 import { flush } from './tlb';
 import { CR4_DE, FLAG_RF, FLAG_TF, VECTOR_DB, NO_ERROR_CODE, cpl, cr4, fault, faulted, gp, isLong, segmentBase, systemFlags, ud } from './state';
 
@@ -57,10 +57,12 @@ function instructionAddress(): u64 {
   return isLong() ? linear : linear & 0xffffffff;
 }
 
-/** Recomputes EVENT_TRAP: after changes of TF, RF, DR7, and when pending traps were taken. */
+/** Recomputes EVENT_TRAP: after changes of TF, RF, DR7, and when pending traps were taken or the last step was finished. */
 export function updateTrapEvent(): void {
   const events = load<i32>(EVENTS) & ~EVENT_TRAP;
-  store<i32>(EVENTS, mustStep() || load<u32>(PENDING_TRAPS) != 0 ? events | EVENT_TRAP : events);
+  // An instruction that clears TF is still followed by the trap it began with.
+  const wanted = mustStep() || load<u32>(PENDING_TRAPS) != 0 || load<i32>(STEPPING) != 0;
+  store<i32>(EVENTS, wanted ? events | EVENT_TRAP : events);
 }
 
 /** Whether a data breakpoint lies in this linear page: its accesses must take the slow path. */

@@ -40,19 +40,19 @@ export function handle_events(): i32 {
     store<i32>(EXIT_REASON, EXIT_BUDGET);
     return LEAVE;
   }
-  finishStep();
   // The shadow covers exactly one instruction: the one that will run next.
   const shadow = (load<i32>(EVENTS) & EVENT_SHADOW) != 0 ? load<i32>(SHADOW) : 0;
+  finishStep(shadow != SHADOW_SS);
   if (shadow != SHADOW_SS) {
     if (load<u32>(PENDING_TRAPS) != 0) deliverTraps();
     if ((load<i32>(EVENTS) & EVENT_NMI) != 0 && load<i32>(NMI_BLOCKED) == 0) deliverNmi();
     if (shadow == 0 && (load<i32>(EVENTS) & EVENT_INTERRUPT) != 0) deliverInterrupt();
-  }
-  const hits = instructionBreakpoints();
-  if (hits != 0) {
-    recordDebug(hits);
-    fault(VECTOR_DB, NO_ERROR_CODE);
-    deliver_exception();
+    const hits = instructionBreakpoints();
+    if (hits != 0) {
+      recordDebug(hits);
+      fault(VECTOR_DB, NO_ERROR_CODE);
+      deliver_exception();
+    }
   }
   if (load<i32>(EVENTS) & EVENT_EXIT) return handle_events(); // a triple fault
   const flags = systemFlags();
@@ -64,13 +64,17 @@ export function handle_events(): i32 {
   return mustStep() && stepsHere() ? ONE_INSTRUCTION : GO_ON;
 }
 
-/** What the instruction that just completed owes: a single-step trap if it began with TF, the end of RF if it began with that. */
-function finishStep(): void {
+/**
+ * What the instruction that just completed owes: a single-step trap if it began with TF (MOV SS suppresses it, SDM vol.3 6.8.3), the end of RF if it began
+ * with that.
+ */
+function finishStep(traps: bool): void {
   const stepping = load<i32>(STEPPING);
   if (stepping == 0) return;
   store<i32>(STEPPING, 0);
-  if (stepping & STEPPING_TF) store<u32>(PENDING_TRAPS, load<u32>(PENDING_TRAPS) | DR6_BS);
+  if (traps && (stepping & STEPPING_TF) != 0) store<u32>(PENDING_TRAPS, load<u32>(PENDING_TRAPS) | DR6_BS);
   if (stepping & STEPPING_RF) set_eflags(get_eflags() & ~FLAG_RF);
+  updateTrapEvent();
 }
 
 function deliverTraps(): void {

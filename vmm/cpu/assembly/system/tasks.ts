@@ -130,7 +130,7 @@ function loadTask16(tss: u64, source: i32, ext: i32): void {
   const ip = readSystem(tss + TSS16_IP, 2);
   let flags = u32(readSystem(tss + TSS16_FLAGS, 2));
   const ldt = i32(readSystem(tss + TSS16_LDT, 2));
-  for (let index = 0; index < 8; index++) setGpr(index, 0xffff0000 | readSystem(tss + TSS16_GPRS + (index << 1), 2));
+  for (let index = 0; index < 8; index++) setGpr(index, readSystem(tss + TSS16_GPRS + (index << 1), 2));
   for (let index = 0; index < 4; index++) newSelectors(index, i32(readSystem(tss + TSS16_SEGMENTS + (index << 1), 2)));
   newSelectors(SEG_FS, 0);
   newSelectors(SEG_GS, 0);
@@ -158,15 +158,12 @@ function enterTask(eip: u64, flags: u32, ldt: i32, ext: i32): void {
   setCpl(segmentSelector(SEG_CS) & 3);
   update_mode();
   loadTaskLdt(ldt, ext);
-  if (faulted()) return;
-  loadTaskStack(ext);
-  if (faulted()) return;
+  if (!faulted()) loadTaskCode(ext);
+  if (!faulted()) loadTaskStack(ext);
   loadTaskData(SEG_ES, ext);
   loadTaskData(SEG_DS, ext);
   loadTaskData(SEG_FS, ext);
   loadTaskData(SEG_GS, ext);
-  if (faulted()) return;
-  loadTaskCode(ext);
   update_mode();
   if (!faulted() && eip > u64(segmentLimit(SEG_CS))) gp(ext);
 }

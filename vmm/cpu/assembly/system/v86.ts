@@ -39,7 +39,7 @@ function interruptWithinTask(vector: i32): void {
   const flags = get_eflags();
   enterRealHandler(pointer, virtual ? virtualImage(flags) : flags);
   if (faulted()) return;
-  set_eflags(flags & ~(FLAG_TF | FLAG_NT | (virtual ? FLAG_VIF : FLAG_IF)));
+  set_eflags(flags & ~(FLAG_TF | FLAG_RF | (virtual ? FLAG_VIF : FLAG_IF)));
 }
 
 /** FLAGS as the task believes they are: IOPL 3, IF from VIF. */
