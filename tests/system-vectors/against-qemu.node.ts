@@ -67,8 +67,8 @@ async function compareGroup(group: string, qemu: Qemu, engine: EngineRunner): Pr
 
 const wanted = process.argv[2]?.split(',') ?? Object.keys(groups);
 const qemu = new Qemu();
-await qemu.start();
 try {
+  await qemu.start();
   const engine = new EngineRunner(await engineModules());
   for (const group of wanted) await compareGroup(group, qemu, engine);
 } finally {
