@@ -41,6 +41,7 @@ export function GuestView({ session }: { session: MachineSession }) {
             <summary>
               <span className="mono">{device.name}</span> <span className="hint">{device.type}</span>
             </summary>
+            {Object.keys(device.values).length === 0 && <p className="hint registers-none">{t('hardware.noRegisters')}</p>}
             <dl className="registers">
               {Object.entries(device.values).map(([name, value]) => (
                 <div key={name}>

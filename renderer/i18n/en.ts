@@ -220,6 +220,7 @@ export const en = {
   'hardware.display': 'Display',
   'hardware.boot': 'Start-up and time',
   'hardware.guestSees': 'What the guest sees',
+  'hardware.noRegisters': 'This device shows no registers.',
   'hardware.refresh': 'Refresh',
   'hardware.folderHint': 'Where it stands in the library; “/” makes folders in folders.',
   'hardware.tagsHint': 'Separated by commas.',

@@ -222,6 +222,7 @@ export const fr: Readonly<Record<keyof typeof en, string>> = {
   'hardware.display': 'Affichage',
   'hardware.boot': 'Démarrage et heure',
   'hardware.guestSees': 'Ce que voit l’invité',
+  'hardware.noRegisters': 'Ce périphérique ne montre pas de registres.',
   'hardware.refresh': 'Actualiser',
   'hardware.folderHint': 'Sa place dans la bibliothèque ; « / » fait des dossiers dans des dossiers.',
   'hardware.tagsHint': 'Séparées par des virgules.',
