@@ -5,13 +5,16 @@ export function usage(message: string): VmmError {
   return new VmmError('usage', message);
 }
 
+/** What can stand before `=`; the first item may be a value that contains one, as in `socket:listen=:5555`. */
+const KEY = /^[A-Za-z][\w.-]*$/;
+
 /** `a=1,b=2,c` -> a map; a comma in a value is written twice, as in QEMU. The first item may lack its key when `first` names it. */
 export function parsePairs(text: string, option: string, first?: string): Map<string, string[]> {
   const pairs = new Map<string, string[]>();
   const items = splitItems(text);
   items.forEach((item, index) => {
     const equals = item.indexOf('=');
-    const bare = equals < 0;
+    const bare = equals < 0 || (index === 0 && first !== undefined && !KEY.test(item.slice(0, equals)));
     if (item === '') throw usage(`${option}: there is an empty item in ${JSON.stringify(text)}`);
     const key = bare && index === 0 && first !== undefined ? first : bare ? item : item.slice(0, equals);
     const value = bare ? (key === first && index === 0 ? item : 'on') : item.slice(equals + 1);
