@@ -181,8 +181,16 @@ export const hpet = defineDevice<HpetState, HpetOptions, Hpet>({
 
     const schedule = (index: number) => {
       armed[index]?.cancel();
-      const { fireAt } = state.timers[index]!;
-      armed[index] = fireAt === 0 ? undefined : scheduler.at(fireAt, () => fire(index));
+      const timer = state.timers[index]!;
+      const silent = timer.fireAt === 0 || !interrupts(timer);
+      armed[index] = silent ? undefined : scheduler.at(timer.fireAt, () => fire(index));
+    };
+    /** Timers whose interrupt is off wake nobody (Linux leaves one counting at its tick rate): what they did is worked out when somebody looks. */
+    const catchUp = () => {
+      const now = scheduler.now();
+      for (const [index, timer] of state.timers.entries()) {
+        if (!interrupts(timer) && timer.fireAt !== 0 && timer.fireAt <= now) fire(index);
+      }
     };
     /** Works out when the counter next meets the comparator. `written`: a comparator just passed fires at once. */
     const arm = (index: number, written: boolean) => {
@@ -335,10 +343,12 @@ export const hpet = defineDevice<HpetState, HpetOptions, Hpet>({
       registers: {
         name: 'hpet',
         read: (offset, size) => {
+          catchUp();
           const value = read(offset & ~3) >>> (8 * (offset & 3));
           return size === 4 ? value : value & (size === 2 ? 0xffff : 0xff);
         },
         write: (offset, size, value) => {
+          catchUp();
           if (size === 4 && (offset & 3) === 0) write(offset, value);
           else log.guest('hpet: write of less than 32 bits', { offset, size });
         },
