@@ -157,7 +157,12 @@ export class Qemu {
   async #command(execute: string, args?: object): Promise<unknown> {
     this.#qmp.write(`${JSON.stringify({ execute, arguments: args })}\n`);
     for (;;) {
-      const message = JSON.parse(await this.#qmp.next(/([^\n]+)\n/)) as { event?: string; data?: { guest?: boolean }; return?: unknown; error?: unknown };
+      const message = JSON.parse(await this.#qmp.next(/([^\n]+)\n/)) as {
+        event?: string;
+        data?: { guest?: boolean };
+        return?: unknown;
+        error?: unknown;
+      };
       if (message.event === 'RESET' && message.data?.guest === true) this.#guestReset = true;
       if (message.error !== undefined) throw new Error(`${execute}: ${JSON.stringify(message.error)}`);
       if ('return' in message) return message.return;

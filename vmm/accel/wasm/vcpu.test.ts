@@ -1,0 +1,240 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bus } from '../../bus/bus.ts';
+import { silentLog } from '../../base/log.ts';
+import type { CpuState } from '../../cpu/state.ts';
+import { GuestMemory, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../memory/physical-map.ts';
+import type { Vcpu } from '../accelerator.ts';
+import { createWasmAccelerator } from './wasm.ts';
+
+const read = (file: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(join(__dirname, '../../../dist/engine', file)));
+const accelerator = createWasmAccelerator({
+  guestMemory: read('guest-memory.wasm'),
+  system: read('system.wasm'),
+  interpreter: read('interpreter.wasm'),
+});
+
+const RAM = 1 << 20;
+const CODE = 0x1000;
+
+interface Rig {
+  readonly cpu: Vcpu;
+  readonly ram: Uint8Array;
+  readonly physical: PhysicalMap;
+  readonly doorbell: Int32Array;
+  readonly out: [port: number, size: number, value: number][];
+  onOut: () => void;
+  readonly clock: { now: number };
+  /** Puts code at CODE, and a real-mode state there. */
+  readonly start: (...code: number[]) => void;
+  readonly state: () => CpuState;
+}
+
+function make({ index = 0, model = 'qemu64' } = {}): Rig {
+  const memory = new GuestMemory(RAM);
+  const physical = new PhysicalMap(memory);
+  physical.fill(0, RAM / 4096, 0, PAGE_READ | PAGE_WRITE);
+  const doorbell = new Int32Array(new SharedArrayBuffer(4));
+  const out: Rig['out'] = [];
+  const clock = { now: 0 };
+  const none = { map: () => ({ move: () => undefined, enable: () => undefined, dispose: () => undefined }) };
+  const ports: Bus = {
+    ...none,
+    read: (port) => port & 0xff,
+    write: (port, size, value) => {
+      out.push([port, size, value]);
+      rig.onOut();
+    },
+  };
+  const mmio: Bus = { ...none, read: (_address, size) => 2 ** (8 * size) - 1, write: () => undefined };
+  const options = { index, count: 2, model, physical, ports, mmio, doorbell, log: silentLog, acknowledgeInterrupt: () => 0x40, random: () => 7 };
+  const cpu = accelerator.createVcpu({ ...options, now: () => clock.now });
+  const rig: Rig = {
+    cpu,
+    ram: memory.ram.bytes,
+    physical,
+    doorbell,
+    out,
+    onOut: () => undefined,
+    clock,
+    start: (...code) => {
+      rig.ram.set(code, CODE);
+      const state = cpu.save() as CpuState;
+      state.segments.cs = { ...state.segments.cs, selector: 0, base: 0n };
+      cpu.load({ ...state, activity: 0, rip: BigInt(CODE), gpr: [0n, 0n, 0n, 0n, 0x8000n, 0n, 0n, 0n, ...state.gpr.slice(8)] } as CpuState);
+    },
+    state: () => cpu.save() as CpuState,
+  };
+  return rig;
+}
+
+test('after power-on it is where SDM vol.3 table 9-1 says', () => {
+  const { rip, cr0, eflags, segments, gpr, dr } = make({ model: 'i686' }).state();
+  expect([rip, cr0, eflags, segments.cs.selector, segments.cs.base]).toEqual([0xfff0n, 0x60000010n, 2, 0xf000, 0xffff0000n]);
+  expect([gpr[2], dr[6], dr[7]]).toEqual([0x619n, 0xffff0ff0n, 0x400n]);
+});
+
+test('a budget is kept to the instruction, and a slice goes on where the last one ended', () => {
+  const { cpu, start, state } = make();
+  start(0x40, 0xeb, 0xfd); // inc ax; jmp
+  const before = cpu.instructions;
+  expect(cpu.run(1001)).toBe('budget');
+  expect(cpu.instructions - before).toBe(1001);
+  expect(state().gpr[0]).toBe(501n);
+  expect(cpu.run(1)).toBe('budget');
+  expect([cpu.instructions - before, state().gpr[0]]).toEqual([1002, 501n]);
+});
+
+test('HLT halts until an interrupt, which STI does not let in before HLT', () => {
+  const { cpu, start, ram, state } = make();
+  ram.set([0x00, 0x20, 0x00, 0x00], 0x40 * 4);
+  ram.set([0xf4], 0x2000);
+  start(0xfb, 0xf4, 0x90); // sti; hlt; nop
+  cpu.interrupt(true);
+  expect(cpu.run(1000)).toBe('halt');
+  expect(state().rip).toBe(0x2001n);
+  // The return address is behind the HLT: it was executed.
+  expect([ram[0x7ffa], ram[0x7ffb]]).toEqual([0x02, 0x10]);
+  cpu.interrupt(false);
+  expect(cpu.run(1000)).toBe('halt');
+});
+
+test('a pending interrupt waits while IF is 0', () => {
+  const { cpu, start, state } = make();
+  start(0x40, 0x40, 0xf4);
+  cpu.interrupt(true);
+  expect(cpu.run(1000)).toBe('halt');
+  expect([state().gpr[0], state().rip]).toEqual([2n, BigInt(CODE + 3)]);
+});
+
+test('NMI is taken with IF 0, once until IRET', () => {
+  const { cpu, start, ram, state } = make();
+  ram.set([0x00, 0x20, 0x00, 0x00], 8);
+  ram.set([0x43, 0xcf], 0x2000); // inc bx; iret
+  start(0x40, 0x40, 0x40, 0xf4, 0xf4);
+  cpu.nmi();
+  expect(cpu.run(1000)).toBe('halt');
+  expect([state().gpr[0], state().gpr[3]]).toEqual([3n, 1n]);
+  cpu.nmi();
+  expect(cpu.run(1000)).toBe('halt');
+  expect(state().gpr[3]).toBe(2n);
+});
+
+test('the doorbell ends the slice after the access that rang it', () => {
+  const rig = make();
+  rig.start(0xe6, 0x80, 0x40, 0x40, 0xf4);
+  rig.onOut = () => {
+    rig.doorbell[0] = 1;
+  };
+  expect(rig.cpu.run(1000)).toBe('kicked');
+  expect([rig.out, rig.state().gpr[0]]).toEqual([[[0x80, 1, 0]], 0n]);
+  expect(rig.cpu.run(1000)).toBe('kicked');
+  rig.doorbell[0] = 0;
+  expect(rig.cpu.run(1000)).toBe('halt');
+});
+
+test('code that a bus master replaced is decoded anew', () => {
+  const { cpu, start, ram, physical, state } = make();
+  start(0x40, 0xf4);
+  cpu.run(100);
+  start(0x40, 0xf4);
+  ram[CODE] = 0x43; // inc bx
+  physical.wrote(CODE, 1);
+  cpu.run(100);
+  expect([state().gpr[0], state().gpr[3]]).toEqual([0n, 1n]);
+});
+
+test('A20 off folds the second megabyte onto the first', () => {
+  const { cpu, start, ram, state } = make();
+  ram[0x10] = 0x5a;
+  start(0xb8, 0xff, 0xff, 0x8e, 0xd8, 0xa0, 0x20, 0x00, 0xf4); // mov ax, ffff; mov ds, ax; mov al, [20]
+  cpu.a20(false);
+  cpu.run(100);
+  expect(state().gpr[0]! & 0xffn).toBe(0x5an);
+  start();
+  cpu.a20(true);
+  cpu.run(100);
+  expect(state().gpr[0]! & 0xffn).toBe(0xffn); // beyond RAM
+});
+
+test('a triple fault is a shutdown until reset', () => {
+  const { cpu, start, state } = make();
+  start(0x0f, 0x0b);
+  const before = state();
+  cpu.load({ ...before, segments: { ...before.segments, idtr: { ...before.segments.idtr, limit: 0 } } } as CpuState);
+  expect(cpu.run(100)).toBe('shutdown');
+  expect(cpu.run(100)).toBe('shutdown');
+  cpu.reset();
+  expect(state()).toMatchObject({ rip: 0xfff0n, activity: 0 });
+});
+
+test('an application processor waits for SIPI and starts at its page', () => {
+  const { cpu, ram, state } = make({ index: 1 });
+  ram.set([0xb8, 0x34, 0x12, 0xf4], 0x3000);
+  expect(cpu.run(100)).toBe('halt');
+  cpu.startup(3);
+  expect(cpu.run(100)).toBe('halt');
+  expect(state()).toMatchObject({ rip: 4n, segments: { cs: { selector: 0x300, base: 0x3000n } } });
+  expect(state().gpr[0]).toBe(0x1234n);
+  cpu.startup(5); // not waiting any more: ignored
+  expect(state().segments.cs.base).toBe(0x3000n);
+  cpu.init();
+  expect(cpu.run(100)).toBe('halt');
+  expect(state().rip).toBe(0xfff0n);
+});
+
+test('a reset that an instruction asks for waits for its end', () => {
+  const rig = make();
+  rig.start(0xe6, 0x64, 0xf4);
+  rig.onOut = () => rig.cpu.reset();
+  expect(rig.cpu.run(1000)).toBe('kicked');
+  expect(rig.state().rip).toBe(0xfff0n);
+});
+
+test('a saved state continues as the original does', () => {
+  const program = [0x40, 0x01, 0xc3, 0x93, 0x50, 0x59, 0xeb, 0xf8]; // inc ax; add bx, ax; xchg; push; pop cx; jmp
+  const whole = make();
+  whole.start(...program);
+  whole.cpu.run(5000);
+  const first = make();
+  first.start(...program);
+  first.cpu.run(1733);
+  const second = make();
+  second.ram.set(first.ram);
+  second.cpu.load(structuredClone(first.cpu.save()));
+  second.cpu.run(5000 - 1733);
+  expect(second.state()).toEqual(whole.state());
+});
+
+test('a damaged state is refused before anything changes', () => {
+  const { cpu, start, state } = make();
+  start(0xf4);
+  const before = state();
+  for (const damage of [{ cpl: 4 }, { rip: -1n }, { rip: 1n << 64n }, { x87: new Uint8Array(3) }, { gpr: [] }, { version: 2 }]) {
+    expect(() => cpu.load({ ...before, ...damage })).toThrow(/saved state of CPU 0 is damaged/);
+  }
+  expect(state()).toEqual(before);
+});
+
+test('an error of a device ends the run, not the process', () => {
+  const rig = make();
+  rig.start(0xe6, 0x80);
+  rig.onOut = () => {
+    throw new Error('broken device');
+  };
+  expect(rig.cpu.run(100)).toMatchObject({ error: { kind: 'internal', message: 'CPU 0: broken device' } });
+});
+
+test('the time stamp counter counts guest time and starts at 0 with every reset', () => {
+  const rig = make();
+  rig.clock.now = 5_000;
+  rig.cpu.reset();
+  rig.clock.now = 12_345;
+  rig.start(0x0f, 0x31, 0xf4);
+  rig.cpu.run(100);
+  expect(rig.state().gpr[0]).toBe(7_345n);
+});
+
+test('a model that does not exist is named with those that do', () => {
+  expect(() => make({ model: 'z80' })).toThrow(/no CPU model 'z80'; there are 486, pentium, i686/);
+});
