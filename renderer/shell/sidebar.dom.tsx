@@ -1,5 +1,5 @@
 import { CircleCheck, FolderClosed, Plus, Settings, Trash2 } from 'lucide-react';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { GridList, GridListHeader, GridListItem, GridListSection, Input, TextField } from 'react-aria-components';
 import { useStore } from 'zustand';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
@@ -28,6 +28,8 @@ export function Sidebar() {
   const query = useStore(app.transient, (s) => s.query);
   const active = useLayout((s) => s.active);
   const area = useRef<HTMLElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+  const renaming = useStore(app.transient, (s) => (s.renaming === undefined ? undefined : vms.get(s.renaming)));
   const groups = useMemo(() => grouped(vms.values(), query), [vms, query]);
   const context = useCommandContext();
 
@@ -49,7 +51,7 @@ export function Sidebar() {
           onChange={(value) => app.transient.setState({ query: value })}
         />
       </div>
-      <div className="sidebar-list">
+      <div className="sidebar-list" ref={list}>
         {vms.size === 0 && <p className="sidebar-empty">{t('sidebar.empty')}</p>}
         {vms.size > 0 && groups.length === 0 && <p className="sidebar-empty">{t('sidebar.noMatch', { query })}</p>}
         {groups.length > 0 && (
@@ -75,6 +77,7 @@ export function Sidebar() {
             ))}
           </GridList>
         )}
+        {renaming && <RenameField key={renaming.id} vm={renaming} list={list} />}
       </div>
       <footer className="sidebar-foot">
         <IconButton
@@ -91,53 +94,51 @@ export function Sidebar() {
 }
 
 function VmRow({ vm, isOpen }: { vm: VmSummary; isOpen: boolean }) {
-  const app = useApp();
-  const renaming = useStore(app.transient, (s) => s.renaming === vm.id);
   const system = useSystemTitle(vm.system);
   return (
     <GridListItem id={vm.id} textValue={vm.name} className="vm-row" {...(isOpen ? { 'data-open': '' } : {})}>
-      {renaming ? (
-        <RenameField vm={vm} />
-      ) : (
-        <span className="vm-row-body" data-vm={vm.id}>
-          <Thumbnail vm={vm} />
-          <span className="vm-row-text">
-            <span className="vm-name">{vm.name}</span>
-            <span className="vm-row-sub">
-              <StateBadge state={vm.state} />
-              <span className="vm-system">{system}</span>
-            </span>
+      <span className="vm-row-body" data-vm={vm.id}>
+        <Thumbnail vm={vm} />
+        <span className="vm-row-text">
+          <span className="vm-name">{vm.name}</span>
+          <span className="vm-row-sub">
+            <StateBadge state={vm.state} />
+            <span className="vm-system">{system}</span>
           </span>
         </span>
-      )}
+      </span>
     </GridListItem>
   );
 }
 
-function RenameField({ vm }: { vm: VmSummary }) {
+/** Lies over the row, not in it: a list takes the focus for its rows whenever it comes in, and the field would lose it. */
+function RenameField({ vm, list }: { vm: VmSummary; list: React.RefObject<HTMLElement | null> }) {
   const app = useApp();
   const t = useText();
   const [name, setName] = useState(vm.name);
+  const [top, setTop] = useState(0);
   const done = useRef(false);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
+    const row = list.current?.querySelector<HTMLElement>(`[data-vm="${CSS.escape(vm.id)}"]`);
+    if (list.current && row) setTop(row.getBoundingClientRect().top - list.current.getBoundingClientRect().top + list.current.scrollTop);
     input.current?.focus();
     input.current?.select();
-  }, []);
+  }, [list, vm.id]);
   const finish = (keep: boolean) => {
     if (done.current) return;
     done.current = true;
     void act.renameVm(app, vm, keep ? name : vm.name).catch((error: unknown) => app.reportError(error, vm));
   };
   return (
-    <TextField aria-label={t('field.name')} value={name} onChange={setName} className="rename">
+    <TextField aria-label={t('field.name')} value={name} onChange={setName} className="rename" style={{ top }}>
       <Input
         ref={input}
         className="input"
         maxLength={120}
         onBlur={() => finish(true)}
         onKeyDown={(event) => {
-          event.stopPropagation(); // the list's own keys
+          event.stopPropagation(); // the window's shortcuts
           if (event.key === 'Enter') finish(true);
           if (event.key === 'Escape') finish(false);
         }}

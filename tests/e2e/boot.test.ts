@@ -110,7 +110,9 @@ describeWithChromium('real machines', () => {
     await page.getByRole('textbox', { name: 'Name' }).fill('Blank');
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await page.getByText('hda.img').waitFor();
+    await page.getByRole('button', { name: 'Start' }).and(page.locator(':focus')).waitFor();
     await page.keyboard.press('F2');
+    await page.locator('.rename input:focus').waitFor();
     await page.keyboard.type('Renamed');
     await page.keyboard.press('Enter');
     await page.getByRole('row', { name: 'Renamed' }).waitFor();

@@ -217,7 +217,7 @@ export class ElectronStandIn {
     this.#children.push(child);
     const ports = new Map<number, StandInPort>();
     const tell = (message: ToChild) => {
-      if (child.connected) child.send(message);
+      if (child.connected) child.send(message, () => undefined); // it may be ending at this very moment
     };
     child.on('message', (message: FromChild) => {
       const port = ports.get(message.port);

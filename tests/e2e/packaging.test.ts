@@ -11,7 +11,7 @@ const config = JSON.parse(readFileSync('build/electron-builder.json', 'utf8')) a
 it('is valid for electron-builder’s own schema', async () => {
   const builder = dirname(nodeRequire.resolve('app-builder-lib/package.json'));
   const { validateConfiguration } = (await import(join(builder, 'out/util/config/config.js'))) as {
-    validateConfiguration(config: Configuration, log: { isEnabled: boolean }): Promise<void>;
+    validateConfiguration: (config: Configuration, log: { isEnabled: boolean }) => Promise<void>;
   };
   await expect(validateConfiguration(config, { isEnabled: false })).resolves.toBeUndefined();
   await expect(validateConfiguration({ ...config, nonsense: true } as Configuration, { isEnabled: false })).rejects.toThrow(/nonsense/);

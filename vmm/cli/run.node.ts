@@ -38,6 +38,8 @@ export async function runMachine({ resolved, draft, folder, verbose }: RunOption
           help: () => say('\r\nCtrl-A X: quit   Ctrl-A Ctrl-A: send Ctrl-A\r'),
         })
       : process.stdin;
+  process.on('SIGINT', () => interrupt.abort({ how: 'interrupted', status: exitStatus.interrupted } satisfies RunEnd));
+  process.on('SIGTERM', () => interrupt.abort({ how: 'interrupted', status: exitStatus.terminated } satisfies RunEnd));
   const log = new LogFile(undefined, (line) => {
     if (verbose) complain(line);
   });
@@ -56,9 +58,10 @@ export async function runMachine({ resolved, draft, folder, verbose }: RunOption
   session.on('notice', ({ level, message }) => {
     if (level !== 'info') complain(message);
   });
-  interrupt.signal.addEventListener('abort', () => void session.stop(interrupt.signal.reason as RunEnd));
-  process.on('SIGINT', () => void session.stop({ how: 'interrupted', status: exitStatus.interrupted }));
-  process.on('SIGTERM', () => void session.stop({ how: 'interrupted', status: exitStatus.terminated }));
+  const stop = () => void session.stop(interrupt.signal.reason as RunEnd);
+  if (interrupt.signal.aborted)
+    stop(); // while it was being built
+  else interrupt.signal.addEventListener('abort', stop);
   if (draft.timeout !== undefined) setTimeout(() => void session.stop({ how: 'timeout', status: exitStatus.timeout }), draft.timeout * 1000).unref();
   for (const { file, at } of draft.screenshots) if (at !== undefined) setTimeout(() => void takeScreenshot(session, file), at * 1000).unref();
   if (draft.qtest !== undefined) await serveQtest(session, draft.qtest);

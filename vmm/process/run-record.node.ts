@@ -31,7 +31,7 @@ export function runStateOf(directory: string): RunState {
 /** Takes the VM for this process. @throws VmmError `busy` when another has it. */
 export function takeRun(directory: string, socket: string): void {
   const path = join(directory, RUN_FILE);
-  const record: RunRecord = { pid: process.pid, process: identityOf(process.pid) ?? '', socket, started: Date.now() };
+  const record: RunRecord = { pid: process.pid, process: processOf(process.pid)?.identity ?? '', socket, started: Date.now() };
   const mine = `${path}.${process.pid}`;
   writeFileAtomically(mine, JSON.stringify(record));
   try {
@@ -81,16 +81,21 @@ function isAlive(run: RunRecord): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const identity = identityOf(run.pid);
-  return identity === undefined || run.process === '' || identity === run.process;
+  const present = processOf(run.pid);
+  if (present?.ended === true) return false;
+  return present === undefined || run.process === '' || present.identity === run.process;
 }
 
-/** Linux: boot id and the start time in clock ticks (proc(5), stat field 22). Elsewhere unknown: the number alone decides. */
-function identityOf(pid: number): string | undefined {
+/**
+ * Linux: the boot's id and the start time in clock ticks tell a process from a later one of its number; one that has ended keeps its number until
+ * its parent has asked (proc(5), stat fields 3 and 22). Elsewhere unknown: the number alone decides.
+ */
+function processOf(pid: number): { identity: string; ended: boolean } | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return `${boot} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`; // the name in field 2 may hold spaces
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from field 3: the name in field 2 may hold spaces
+    return { identity: `${boot} ${fields[19] ?? ''}`, ended: 'ZX'.includes(fields[0]!) };
   } catch {
     return undefined;
   }

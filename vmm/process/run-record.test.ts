@@ -64,6 +64,16 @@ onLinux('knows a later process with the same number from the one that ran it', (
   expect(runStateOf(directory).state).toBe('crashed');
 });
 
+onLinux('takes a process that has ended, but whose parent has not asked, for gone', async () => {
+  // A shell that leaves a child unasked for.
+  const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60']);
+  children.push(parent);
+  const pid = Number(await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve)));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  write(pid, '');
+  expect(runStateOf(directory).state).toBe('crashed');
+});
+
 it('survives a record that is damaged', () => {
   writeFileSync(join(directory, 'run.json'), '{"pid": -1');
   expect(runStateOf(directory)).toEqual({ state: 'off' });
