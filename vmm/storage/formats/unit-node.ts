@@ -63,6 +63,10 @@ export abstract class UnitNode implements ImageNode {
   protected abstract unbind(unit: number, zero: boolean): Promise<boolean> | boolean;
   /** Everything was written; makes data and then tables durable. */
   protected abstract commit(): Promise<void>;
+  /** Whether the whole unit is mapped once a part of it is written. */
+  protected fillsUnit(unit: number): boolean {
+    return unit >= 0 && this.granularity === this.unit;
+  }
   /** Called before the first change of all. */
   protected beforeChange(): Promise<void> {
     return Promise.resolve();
@@ -152,7 +156,7 @@ export abstract class UnitNode implements ImageNode {
     if (await this.overwrite(offset, from)) return;
     const place = await this.place(unit);
     let [start, data] = [within, from];
-    if (this.granularity === this.unit && !place.blank && from.length < this.unit) {
+    if (this.fillsUnit(unit) && !place.blank && from.length < this.unit) {
       // A place that was used before: the rest of the unit must not show what it held.
       data = new Uint8Array(this.unit);
       data.set(from, within);

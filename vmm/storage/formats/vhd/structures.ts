@@ -39,7 +39,7 @@ function checksumOf(bytes: Uint8Array, at: number): number {
 }
 
 function cookieAt(bytes: Uint8Array, cookie: string): boolean {
-  return [...cookie].every((char, index) => bytes[index] === char.charCodeAt(0));
+  return new TextEncoder().encode(cookie).every((byte, index) => bytes[index] === byte);
 }
 
 /** The footer at the end of the file, or its copy at the start of a dynamic one. */
@@ -205,7 +205,7 @@ export function encodeDynamicHeader(header: NewDynamicHeader): Uint8Array {
   if (parent !== undefined) {
     bytes.set(parseUuid(parent.uuid), 40);
     view.setUint32(56, parent.timestamp);
-    const name = parent.path.split('/').at(-1) ?? '';
+    const name = parent.path.slice(parent.path.lastIndexOf('/') + 1);
     for (let index = 0; index < Math.min(255, name.length); index++) view.setUint16(64 + index * 2, name.charCodeAt(index));
     const locator = encodeLocator(parent.path);
     bytes.set(new TextEncoder().encode(parent.path.startsWith('/') ? 'W2ku' : 'W2ru'), 576);
