@@ -37,5 +37,3 @@ export const PRIORITY_LEGACY = -1;
 export const PRIORITY_CHIPSET = 10;
 /** DRAM and its shadow ranges: decoded by the host bridge, so that a BAR on top of RAM is not seen. */
 export const PRIORITY_RAM = 20;
-/** Local APIC: never leaves the processor. */
-export const PRIORITY_CPU = 30;

@@ -12,8 +12,8 @@ import { u16, u32 } from '../../bus/schema.ts';
 export const FW_CFG_PORT = 0x510;
 export const FW_CFG_DMA_PORT = 0x514;
 
-export const FW_CFG_SIGNATURE = 0x00;
-export const FW_CFG_ID = 0x01;
+const FW_CFG_SIGNATURE = 0x00;
+const FW_CFG_ID = 0x01;
 export const FW_CFG_UUID = 0x02;
 export const FW_CFG_RAM_SIZE = 0x03;
 export const FW_CFG_NO_GRAPHIC = 0x04;
@@ -21,8 +21,8 @@ export const FW_CFG_CPU_COUNT = 0x05;
 export const FW_CFG_NUMA = 0x0d;
 export const FW_CFG_BOOT_MENU = 0x0e;
 export const FW_CFG_MAX_CPUS = 0x0f;
-export const FW_CFG_FILE_DIRECTORY = 0x19;
-export const FW_CFG_FILE_FIRST = 0x20;
+const FW_CFG_FILE_DIRECTORY = 0x19;
+const FW_CFG_FILE_FIRST = 0x20;
 export const FW_CFG_IRQ0_OVERRIDE = 0x8002;
 
 /** Selector bits that are not part of an item's number: 14 asked for writing before there was DMA. */
@@ -51,7 +51,7 @@ const schema = z.strictObject({
   offset: u32,
   dmaAddressHigh: u32,
 });
-export type FwCfgState = z.infer<typeof schema>;
+type FwCfgState = z.infer<typeof schema>;
 
 export interface FwCfgFile {
   readonly name: string;

@@ -29,7 +29,7 @@ const FAST_INIT = 0x01; // 2.5.4.4, port 92h: a rising edge pulses INIT
 const FAST_A20 = 0x02;
 
 const ISA_IRQS = 16;
-export const COPROCESSOR_IRQ = 13;
+const COPROCESSOR_IRQ = 13;
 
 const schema = z.strictObject({
   config: pciConfigSchema,

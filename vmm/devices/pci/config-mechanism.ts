@@ -12,7 +12,7 @@ const ENABLE = 0x8000_0000;
 const ADDRESS_MASK = 0x80ff_fffc;
 
 const schema = z.strictObject({ address: u32 });
-export type ConfigMechanismState = z.infer<typeof schema>;
+type ConfigMechanismState = z.infer<typeof schema>;
 
 export interface ConfigMechanism extends Device<ConfigMechanismState> {
   readonly addressPort: Region;

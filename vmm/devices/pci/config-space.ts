@@ -86,8 +86,8 @@ export interface PciSlot {
 }
 
 /** The subsystem vendor QEMU's boards carry (Red Hat, 1af4:1100), which guests and SeaBIOS know. */
-export const SUBSYSTEM_VENDOR = 0x1af4;
-export const SUBSYSTEM_ID = 0x1100;
+const SUBSYSTEM_VENDOR = 0x1af4;
+const SUBSYSTEM_ID = 0x1100;
 
 /** Schema of a function's configuration space inside its device's saved state. */
 export const pciConfigSchema = bytes(CONFIG_SIZE);

@@ -60,7 +60,7 @@ export function string(text: string): Aml {
   return concat([0x0d], ascii(text), [0]);
 }
 
-export function buffer(bytes: Aml): Aml {
+function buffer(bytes: Aml): Aml {
   return packaged([0x11], int(bytes.length), bytes);
 }
 
@@ -112,7 +112,7 @@ export function byteFields(region: string, fields: readonly (readonly [name: str
 
 // -- expressions and statements; a target is a path, a local, an argument or NO_TARGET
 
-export const NO_TARGET: Aml = Uint8Array.of(0x00);
+const NO_TARGET: Aml = Uint8Array.of(0x00);
 export const local = (index: number): Aml => Uint8Array.of(0x60 + index);
 export const arg = (index: number): Aml => Uint8Array.of(0x68 + index);
 

@@ -4,14 +4,14 @@ import { LoaderScript } from './loader.ts';
 
 /* The static ACPI tables (ACPI 6.4, chapter 5.2) of the i440FX board with a PIIX4 power management function at 600h. */
 
-export const PM_BASE = 0x600;
+const PM_BASE = 0x600;
 const PM1_EVENT = PM_BASE;
 const PM1_CONTROL = PM_BASE + 4;
 const PM_TIMER = PM_BASE + 8;
 const GPE0 = PM_BASE + 0xc;
 export const SCI_IRQ = 9;
-export const ACPI_ENABLE = 0xf1;
-export const ACPI_DISABLE = 0xf0;
+const ACPI_ENABLE = 0xf1;
+const ACPI_DISABLE = 0xf0;
 const SMI_COMMAND_PORT = 0xb2;
 const RESET_PORT = 0xcf9;
 const RESET_VALUE = 0x06;

@@ -39,7 +39,7 @@ export interface Kernel {
   plan(memory: BootMemory): BootPlan;
 }
 
-export const PAGE = 4096;
+const PAGE = 4096;
 /** Low memory that the boot ROM and the entry code use while a kernel is being started. */
 export const SCRATCH = { start: 0x7000, end: 0xa000 };
 
@@ -121,6 +121,6 @@ function size(bytes: number): string {
   return bytes < 1 << 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${Math.ceil(bytes / (1 << 20))} MiB`;
 }
 
-export function hex(value: number): string {
+function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }

@@ -1,7 +1,6 @@
 import { FOUR_GIB, PCI_HOLE } from '../../memory/physical-map.ts';
 
 export const E820_RAM = 1;
-export const E820_RESERVED = 2;
 
 export interface E820Entry {
   readonly base: number;

@@ -18,7 +18,7 @@ const FLOPPY_CHANGE_LINE = 0x3f7;
 const FLOPPY_IRQ = 6;
 const FLOPPY_DMA = 2;
 const IDE_SLOTS = 4;
-export const IDE_IRQS = [14, 15] as const;
+const IDE_IRQS = [14, 15] as const;
 const IDE_PORTS = [
   { command: 0x1f0, control: 0x3f6 },
   { command: 0x170, control: 0x376 },

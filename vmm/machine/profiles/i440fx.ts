@@ -46,7 +46,7 @@ import { LocalApicWindow, ProcessorBus } from '../processor-bus.ts';
 import { cmosHardDisks, installFloppies, installIde, type FloppyDrives } from './i440fx-drives.ts';
 
 /** What the machine's control loop does for the board. */
-export interface BoardControl {
+interface BoardControl {
   requestReset(request: ResetRequest): void;
   powerOff(): void;
   debugExit(status: number): void;
