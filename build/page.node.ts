@@ -1,9 +1,9 @@
 /**
  * Builds the page: renderer/ -> dist/page, with vite. `npm start`, `npm test` and `npm run build` call it; it does nothing when no source
- * is newer than the last build. `--force` builds anyway; `--fake` builds the page over a library in memory (renderer/fake) into dist/page-fake.
+ * is newer than the last build. `--force` builds anyway; `--fake[=FOLDER]` builds the page over a library in memory (renderer/fake) into dist/page-fake.
  */
 import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import react from '@vitejs/plugin-react';
 import { build } from 'vite';
@@ -61,7 +61,8 @@ export async function bundle(html: string, into: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  if (process.argv.includes('--fake')) await bundle('fake.html', join(root, 'dist/page-fake'));
+  const fake = process.argv.find((argument) => /^--fake(=|$)/.test(argument));
+  if (fake !== undefined) await bundle('fake.html', resolve(root, fake.slice('--fake='.length) || 'dist/page-fake'));
   if (process.argv.includes('--force') || pageIsStale()) {
     const before = performance.now();
     await buildPage();

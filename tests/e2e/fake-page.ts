@@ -1,5 +1,7 @@
 /** The interface over a library in memory, in Chromium: for what concerns the page alone. */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -14,8 +16,10 @@ export interface FakePages {
 }
 
 export async function fakePages(): Promise<FakePages> {
-  execFileSync(process.execPath, ['build/page.node.ts', '--fake'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const server: StaticServer = await serveFolder(join(process.cwd(), 'dist/page-fake'));
+  // A folder of its own: test files run beside each other, and a build empties its folder first.
+  const folder = mkdtempSync(join(tmpdir(), 'strate-page-'));
+  execFileSync(process.execPath, ['build/page.node.ts', `--fake=${folder}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const server: StaticServer = await serveFolder(folder);
   const browser: Browser = await launchChromium();
   const problems: string[] = [];
   return {
@@ -32,6 +36,7 @@ export async function fakePages(): Promise<FakePages> {
     async close() {
       await browser.close();
       await server.close();
+      rmSync(folder, { recursive: true });
     },
   };
 }
