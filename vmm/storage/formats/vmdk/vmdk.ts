@@ -106,6 +106,7 @@ class VmdkNode implements ImageNode {
         embedded,
         SparseExtent.open(file, this.#host, readOnly, () => this.#changeCid()),
       );
+      node.parent = this.parent; // zeros have to hide what lies below
       if (node.size < length) throw damaged(file, `the extent holds ${node.size} bytes, fewer than the descriptor says (${length})`);
       return node;
     }
