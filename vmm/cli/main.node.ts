@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { strateVersion } from '../process/installation.node.ts';
 import { exitStatus } from './exit-status.ts';
 import { failure } from './output.node.ts';
+import { addImgCommands } from './img-commands.node.ts';
 import { addLaterCommands } from './later-commands.node.ts';
 import { addLibraryCommands } from './library-commands.node.ts';
 import { addMachineCommands } from './machine-commands.node.ts';
@@ -29,6 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addLibraryCommands(program, does);
   addMachineCommands(program, does);
   addServe(program, does);
+  addImgCommands(program, does);
   addLaterCommands(program, does);
   for (const command of program.commands) command.copyInheritedSettings(program);
   try {

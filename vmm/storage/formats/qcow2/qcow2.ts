@@ -137,6 +137,11 @@ export class Qcow2Node implements ImageNode {
     }
   }
 
+  /** For changes of the image as a whole. */
+  get file(): HostFile {
+    return this.#file;
+  }
+
   get granularity(): number {
     return this.mapping.unit;
   }
