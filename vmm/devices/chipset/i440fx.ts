@@ -107,7 +107,7 @@ export const i440fx = defineDevice({
       videoHole?.claim(open, open);
     };
     let locked: number | undefined; // SMRAM as it was when D_LCK was set
-    config.onChange = (offset, length) => {
+    config.onChange((offset, length) => {
       if (offset < PAM0 + 7 && offset + length > PAM0) applyPam();
       if (offset <= SMRAM && offset + length > SMRAM) {
         // 3.2.23: once D_LCK is set, D_OPEN reads 0 and the register is read-only until reset.
@@ -117,7 +117,7 @@ export const i440fx = defineDevice({
         locked = (config.bytes[SMRAM]! & SMRAM_LOCKED) === 0 ? undefined : config.bytes[SMRAM];
         applySmram();
       }
-    };
+    });
     context.log.debug('RAM mapped', { low: below, high: ram.length - below });
     return {
       state,

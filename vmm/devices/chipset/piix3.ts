@@ -97,9 +97,9 @@ export const piix3 = defineDevice({
       options.a20.set((state.port92 & FAST_A20) !== 0);
       options.ignoreNumericError.set(state.coprocessorError && !state.coprocessorIrq);
     };
-    config.onChange = (offset, length) => {
+    config.onChange((offset, length) => {
       if (offset < PIRQ_ROUTE + PIRQ_COUNT && offset + length > PIRQ_ROUTE) driveIrqs();
-    };
+    });
 
     return {
       state,

@@ -258,12 +258,12 @@ export const piix4Pm = defineDevice<Piix4PmState, Piix4PmOptions, Piix4Pm>({
       if (on) mapping.move(base);
       mapping.enable(on);
     };
-    config.onChange = (offset, length) => {
+    config.onChange((offset, length) => {
       if (offset + length <= PM_BASE) return;
       decode(mappings.pm, config.read(PM_BASE, 2) & PM_BASE_MASK, (config.bytes[PM_MISC]! & PM_MISC_IO_ENABLE) !== 0);
       decode(mappings.smbus, config.read(SMBUS_BASE, 2) & SMBUS_BASE_MASK, (config.bytes[SMBUS_HOST_CONFIG]! & SMBUS_ENABLE) !== 0);
       updateSmbus();
-    };
+    });
 
     return {
       state,

@@ -39,6 +39,7 @@ export interface ApicSource {
 }
 
 // Message signalled interrupts: address FEExxxxxh and data (SDM vol.3 11.11)
+const MSI_ADDRESS = 0xfee;
 const MSI_DESTINATION_SHIFT = 12;
 const MSI_LOGICAL = 0x04;
 const MSI_LEVEL_TRIGGERED = 0x8000;
@@ -69,8 +70,9 @@ export class ApicBus {
     );
   }
 
-  /** A write to FEExxxxxh by a device. */
+  /** A write to FEExxxxxh by a device. Messages to elsewhere reach nobody. */
   messageSignalled(address: number, data: number): boolean {
+    if (address >>> 20 !== MSI_ADDRESS) return false;
     return this.deliver({
       destination: (address >> MSI_DESTINATION_SHIFT) & 0xff,
       logical: (address & MSI_LOGICAL) !== 0,

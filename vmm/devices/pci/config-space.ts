@@ -56,6 +56,8 @@ export interface PciRegister {
   readonly reset?: number;
   readonly writable?: number;
   readonly clear?: number;
+  /** Bits that only the device changes (`poke`): a loaded state keeps them. */
+  readonly device?: number;
 }
 
 export interface PciIdentity {
@@ -83,6 +85,8 @@ export interface PciSlot {
   readonly ports: Bus;
   readonly memory: MemoryBus;
   readonly intx: IrqLine;
+  /** Where memory writes to FEExxxxxh go: the interrupt messages of MSI and MSI-X. Absent: nobody hears them. */
+  readonly message?: ((address: number, data: number) => void) | undefined;
 }
 
 /** The subsystem vendor QEMU's boards carry (Red Hat, 1af4:1100), which guests and SeaBIOS know. */
@@ -103,14 +107,18 @@ export class PciConfig {
   readonly identity: PciIdentity;
   /** The function's INTx# pin. Level-triggered; the command register can silence it. */
   readonly intx: IrqLine;
-  /** Called after software wrote registers `offset .. offset + length - 1`, reset or load changed all of them. */
-  onChange: (offset: number, length: number) => void = () => undefined;
+  /** Called before software reads registers, for those that are a window on something else (virtio's VIRTIO_PCI_CAP_PCI_CFG). */
+  beforeRead: (offset: number, length: number) => void = () => undefined;
 
+  readonly #listeners: ((offset: number, length: number) => void)[] = [];
   readonly #initial = new Uint8Array(CONFIG_SIZE);
   readonly #writable = new Uint8Array(CONFIG_SIZE);
   readonly #clear = new Uint8Array(CONFIG_SIZE);
+  readonly #device = new Uint8Array(CONFIG_SIZE);
   readonly #bars: { readonly bar: PciBar; readonly offset: number; mapping?: Mapping; at: number }[] = [];
   #wire: IrqLine = unconnectedIrq;
+  #message: (address: number, data: number) => void = () => undefined;
+  #replacesIntx: () => boolean = () => false;
   #nextCapability = 0x40;
   #lastCapability = PCI_CAPABILITIES_POINTER;
 
@@ -165,6 +173,7 @@ export class PciConfig {
   /** Puts the function into a slot: its BARs become mappings there. */
   connect(slot: PciSlot): void {
     this.#wire = slot.intx;
+    if (slot.message !== undefined) this.#message = slot.message;
     for (const entry of this.#bars) {
       entry.mapping = mapBar(entry.bar, slot);
       entry.mapping.enable(false);
@@ -173,8 +182,32 @@ export class PciConfig {
     this.#driveInterrupt();
   }
 
+  /** `listener` is called after software wrote registers `offset .. offset + length - 1`, or reset or load changed all of them. */
+  onChange(listener: (offset: number, length: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #changed(offset: number, length: number): void {
+    for (const listener of this.#listeners) listener(offset, length);
+  }
+
+  /** While `active`, the function signals by messages and leaves its INTx# pin alone (PCI 3.0, 6.8.3.3). Asked again after each change. */
+  replaceIntx(active: () => boolean): void {
+    this.#replacesIntx = active;
+  }
+
+  /** A memory write that is an interrupt message. Bus mastering must be on for it, as for any write of a function. */
+  sendMessage(address: number, data: number): void {
+    if (this.busMaster) this.#message(address, data);
+  }
+
   /** Configuration read; `offset + size` never crosses a double word. */
   read(offset: number, size: AccessSize): number {
+    this.beforeRead(offset, size);
+    return this.#value(offset, size);
+  }
+
+  #value(offset: number, size: AccessSize): number {
     let value = 0;
     for (let at = 0; at < size; at++) value |= this.bytes[(offset + at) & 0xff]! << (8 * at);
     return value >>> 0;
@@ -189,27 +222,27 @@ export class PciConfig {
     }
     this.#decode();
     this.#driveInterrupt();
-    this.onChange(offset, size);
+    this.#changed(offset, size);
   }
 
   reset(): void {
     this.bytes.set(this.#initial);
     this.#decode();
     this.#driveInterrupt();
-    this.onChange(0, CONFIG_SIZE);
+    this.#changed(0, CONFIG_SIZE);
   }
 
   /** After `bytes` was replaced by a saved state: what software cannot write is as the hardware has it, whatever the state says. */
   loaded(): void {
     const pending = this.bytes[PCI_STATUS]! & STATUS_INTERRUPT;
     for (let index = 0; index < CONFIG_SIZE; index++) {
-      const free = this.#writable[index]! | this.#clear[index]!;
+      const free = this.#writable[index]! | this.#clear[index]! | this.#device[index]!;
       this.bytes[index] = (this.#initial[index]! & ~free) | (this.bytes[index]! & free);
     }
     this.bytes[PCI_STATUS]! |= pending;
     this.#decode();
     this.#driveInterrupt();
-    this.onChange(0, CONFIG_SIZE);
+    this.#changed(0, CONFIG_SIZE);
   }
 
   /** Where BAR `bar` decodes now, undefined while it does not. */
@@ -224,11 +257,12 @@ export class PciConfig {
     this.#driveInterrupt();
   }
 
-  #define({ offset, size, reset = 0, writable = 0, clear = 0 }: PciRegister): void {
+  #define({ offset, size, reset = 0, writable = 0, clear = 0, device = 0 }: PciRegister): void {
     for (let at = 0; at < size; at++) {
       this.#initial[offset + at] = (reset >>> (8 * at)) & 0xff;
       this.#writable[offset + at] = (writable >>> (8 * at)) & 0xff;
       this.#clear[offset + at] = (clear >>> (8 * at)) & 0xff;
+      this.#device[offset + at] = (device >>> (8 * at)) & 0xff;
     }
   }
 
@@ -251,7 +285,7 @@ export class PciConfig {
   #decode(): void {
     for (const entry of this.#bars) {
       const { bar, offset } = entry;
-      const raw = this.read(offset, 4);
+      const raw = this.#value(offset, 4);
       const address = (raw & ~(bar.length - 1)) >>> 0;
       const on =
         (this.command & (bar.space === 'io' ? COMMAND_IO : COMMAND_MEMORY)) !== 0 &&
@@ -273,7 +307,8 @@ export class PciConfig {
   }
 
   #driveInterrupt(): void {
-    this.#wire.set((this.bytes[PCI_STATUS]! & STATUS_INTERRUPT) !== 0 && (this.command & COMMAND_INTX_DISABLE) === 0);
+    const pending = (this.bytes[PCI_STATUS]! & STATUS_INTERRUPT) !== 0;
+    this.#wire.set(pending && (this.command & COMMAND_INTX_DISABLE) === 0 && !this.#replacesIntx());
   }
 }
 

@@ -12,6 +12,8 @@ export interface PciBusOptions {
   readonly memory: MemoryBus;
   /** The board's PIRQA#..PIRQD# wires. */
   readonly pirqs: readonly IrqLine[];
+  /** Interrupt messages (writes to FEExxxxxh) to the local APICs, on a board that has some. */
+  readonly message?: ((address: number, data: number) => void) | undefined;
 }
 
 /** A bus with up to 32 slots of 8 functions; its interrupt pins are wired to the PIRQs in the order this board has. */
@@ -32,9 +34,9 @@ export class PciBus {
     assert(slot >= 0 && slot < 32 && fn >= 0 && fn < 8, `no PCI slot ${slot}.${fn}`);
     assert(!this.#functions.has(key), `PCI slot ${slot}.${fn} is taken`);
     this.#functions.set(key, device);
-    const { ports, memory } = this.#options;
+    const { ports, memory, message } = this.#options;
     const pin = device.config.identity.interruptPin ?? 1;
-    device.config.connect({ ports, memory, intx: this.#pirqs[pirqOf(slot, pin)]!.source() });
+    device.config.connect({ ports, memory, intx: this.#pirqs[pirqOf(slot, pin)]!.source(), message });
   }
 
   /** The lowest slot without function 0, from `first` on. */

@@ -128,7 +128,12 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
     ignoreNumericError: { set: (level) => vcpus[0]?.ignoreNumericError?.(level) },
     apmCommand: (command) => pm.apmCommand(command),
   });
-  const pci = new PciBus({ ports: board.ports, memory: board.space, pirqs: isa.pirqs });
+  const pci = new PciBus({
+    ports: board.ports,
+    memory: board.space,
+    pirqs: isa.pirqs,
+    message: (address, data) => void interrupts.apicBus.messageSignalled(address, data),
+  });
   pci.add(SLOT_HOST_BRIDGE, 0, bridge);
   pci.add(SLOT_PIIX3, FUNCTION_ISA, isa);
   mapBridgePorts(board, pci, isa);
