@@ -87,6 +87,24 @@ describe('machines', () => {
     expect(readFileSync(log, 'latin1')).toMatch(/debug\n$/);
   });
 
+  it.each(['qcow2', 'vmdk', 'vhdx'])('boot from a difference to a %s image, which stays as it is', async (format) => {
+    const raw = join(directory, `boot-${format}.img`);
+    const code = [0xfa, ...EIGHT_BITS, ...outBytes(0x3f8, [...Buffer.from(format)]), ...outBytes(0xf4, [3]), ...HALT];
+    const disk = new Uint8Array(1 << 20);
+    disk.set(code);
+    disk.set([0x80, 0, 1, 0, 0x0c, 15, 63, 1, 1, 0, 0, 0, 0, 4, 0, 0, 0x55, 0xaa].slice(0, 16), 446);
+    disk.set([0x55, 0xaa], 510);
+    writeFileSync(raw, disk);
+    const [base, top] = [join(directory, `base.${format}`), join(directory, `top-${format}.qcow2`)];
+    expect(await strate('img', 'convert', raw, base)).toMatchObject({ status: 0 });
+    const before = readFileSync(base);
+    expect(await strate('img', 'create', '-b', base, top)).toMatchObject({ status: 0 });
+    const run = (...drive: string[]) => strate('run', ...drive, '--boot', 'c', '--serial', 'stdio', '--debug-exit', '--timeout', '60');
+    expect(await run('--hda', top)).toEqual({ status: 7, stdout: format, stderr: '' });
+    expect(await run('--drive', `file=${base},format=${format},throttle.read-iops=1000`)).toMatchObject({ status: 7, stdout: format });
+    expect(readFileSync(base).equals(before)).toBe(true);
+  });
+
   it('end with 0 at a triple fault under --no-reboot', async () => {
     // lidt of 0 bytes, protected mode, int3
     const image = floppy('fault.img', [0xfa, 0x2e, 0x0f, 0x01, 0x1e, 0x10, 0x7c, 0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0, 0xcc]);

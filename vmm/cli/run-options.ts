@@ -47,7 +47,8 @@ function shortDrive(id: string, drive: DriveInput, what: string): RunOption {
   };
 }
 
-const DRIVE_KEYS = 'file, format, if, media, index, readonly, id and throttle.read-bps, .write-bps, .read-iops, .write-iops';
+const DRIVE_KEYS =
+  'file, format, if, media, index, readonly, id, parents, cache, trace, fault and throttle.read-bps, .write-bps, .read-iops, .write-iops, .burst';
 const throttles = {
   'throttle.read-bps': 'readBandwidth',
   'throttle.write-bps': 'writeBandwidth',
@@ -67,16 +68,29 @@ function driveValue(draft: RunDraft, value: string): DriveDraft {
     const rate = take(pairs, key, option);
     if (rate !== undefined) throttle[field] = parseInteger(rate, `${option}: ${key}`, 1, 1e12);
   }
+  const burst = take(pairs, 'throttle.burst', option);
+  if (burst !== undefined) throttle['burst'] = Number(burst);
   // Values of enumerations are checked by the configuration's schema, which names the field.
   const drive: Record<string, unknown> = { option, file: file === undefined ? null : needed(draft, option, file) };
   for (const [key, field] of [
     ['format', 'format'],
     ['if', 'bus'],
     ['media', 'media'],
+    ['trace', 'trace'],
   ] as const) {
     const given = take(pairs, key, option);
     if (given !== undefined) drive[field] = given;
   }
+  // Several of a kind are separated by colons, as commas separate the keys.
+  for (const [key, field] of [
+    ['parents', 'parents'],
+    ['fault', 'faults'],
+  ] as const) {
+    const given = take(pairs, key, option);
+    if (given !== undefined) drive[field] = field === 'parents' ? given.split(':') : given.split('/');
+  }
+  const cache = take(pairs, 'cache', option);
+  if (cache !== undefined) drive['cache'] = parseInteger(cache, `${option}: cache`, 1, 1024);
   refuseRest(pairs, option, DRIVE_KEYS);
   if (index !== undefined) drive['slot'] = parseInteger(index, `${option}: index`, 0, 63);
   if (readOnly !== undefined) drive['readOnly'] = readOnly;

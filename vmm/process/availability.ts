@@ -14,11 +14,6 @@ const gaps: readonly Gap[] = [
   { what: '--nic', asked: ({ nics }) => nics.some(({ backend }) => backend.type !== 'none') },
   { what: '--drive if=ahci', asked: ({ drives }) => drives.some(({ bus }) => bus === 'ahci') },
   { what: '--drive if=virtio', asked: ({ drives }) => drives.some(({ bus }) => bus === 'virtio') },
-  { what: '--drive throttle', asked: ({ drives }) => drives.some(({ throttle }) => throttle !== undefined) },
-  ...(['qcow2', 'vmdk', 'vhd', 'vhdx', 'vdi'] as const).map((format) => ({
-    what: `image format ${format}`,
-    asked: ({ drives }: VmConfig) => drives.some((drive) => drive.format === format),
-  })),
   { what: '--serial pty', asked: ({ serial }) => serial.some(({ backend }) => backend === 'pty') },
 ];
 

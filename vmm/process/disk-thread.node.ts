@@ -6,7 +6,7 @@ import type { MediumRole } from '../storage/open.node.ts';
 import type { DriveHandle } from '../storage/ring/client.ts';
 import type { Drives } from './drives.ts';
 import { type IoEvents, IoThread } from './io-client.node.ts';
-import type { OpenedDrive } from './io-messages.ts';
+import type { OpenedDrive, OpenRequest } from './io-messages.ts';
 import type { MachineThreadData } from './machine-thread.node.ts';
 import type { Session } from './session.ts';
 import { resolveIn } from './vm-folder.node.ts';
@@ -35,7 +35,7 @@ export async function openDisks(config: VmConfig, directory: string): Promise<Di
   const open = new Map<string, OpenedDrive>();
   try {
     for (const drive of config.drives) {
-      if (drive.file !== null) open.set(drive.id, await io.open(specOf(config, drive, resolveIn(directory, drive.file), drive.readOnly)));
+      if (drive.file !== null) open.set(drive.id, await io.open(specOf(config, directory, drive, resolveIn(directory, drive.file), drive.readOnly)));
     }
   } catch (error) {
     await io.shutdown();
@@ -62,9 +62,21 @@ function roleOf({ media, bus }: Drive): MediumRole {
   return media === 'cdrom' ? 'cdrom' : bus === 'floppy' ? 'floppy' : 'disk';
 }
 
-function specOf(config: VmConfig, drive: Drive, file: string, readOnly: boolean) {
-  return { file, format: drive.format, role: roleOf(drive), readOnly: readOnly || drive.media === 'cdrom', discardWrites: config.discardWrites };
+function specOf(config: VmConfig, directory: string, drive: Drive, file: string, readOnly: boolean): OpenRequest {
+  const { format, media, throttle, cache, faults, trace } = drive;
+  return {
+    file,
+    format,
+    role: roleOf(drive),
+    readOnly: readOnly || media === 'cdrom',
+    discardWrites: config.discardWrites,
+    ...(drive.parents && { parentFolders: drive.parents.map((folder) => resolveIn(directory, folder)) }),
+    filters: { throttle, faults, ...(cache !== undefined && { cache: cache * MIB }) },
+    ...(trace !== undefined && { trace: resolveIn(directory, trace) }),
+  };
 }
+
+const MIB = 1 << 20;
 
 class OpenDrives implements Drives {
   readonly #config: VmConfig;
@@ -100,7 +112,13 @@ class OpenDrives implements Drives {
     return this.#inTurn(async () => {
       // Opened first: an image that cannot be used leaves the drive as it was.
       const opened = await this.#io.open(
-        specOf(this.#config, { ...drive, format: drive.media === 'cdrom' ? 'iso' : 'raw' }, resolveIn(this.#directory, file), readOnly),
+        specOf(
+          this.#config,
+          this.#directory,
+          { ...drive, format: drive.media === 'cdrom' ? 'iso' : 'raw' },
+          resolveIn(this.#directory, file),
+          readOnly,
+        ),
       );
       try {
         await this.#ejectNow(drive, false);

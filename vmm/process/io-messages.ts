@@ -1,5 +1,6 @@
 /** What the control thread and the io thread say to each other. */
 import type { VmmErrorKind } from '../base/errors.ts';
+import type { DriveFilters } from '../storage/filters/filtered.ts';
 import type { ImageSpec } from '../storage/open.node.ts';
 import type { DriveHandle } from '../storage/ring/client.ts';
 import type { HostErrorPolicy, Stall } from '../storage/ring/server.ts';
@@ -12,6 +13,9 @@ export interface IoThreadData {
 
 export interface OpenRequest extends ImageSpec {
   readonly policy?: HostErrorPolicy;
+  readonly filters?: DriveFilters;
+  /** File for a line per request. */
+  readonly trace?: string;
 }
 
 /** A drive that was opened, and what a person may want to know of it. */

@@ -2,8 +2,11 @@
  * The io thread: one worker that holds the block graph of a machine's drives and moves data between files and guest RAM. Orders come from the
  * control thread, requests through the ring from the machine thread.
  */
+import { createWriteStream } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, VmmError } from '../base/errors.ts';
+import { filtered } from '../storage/filters/filtered.ts';
+import type { TraceRecord } from '../storage/filters/trace.ts';
 import { openImage } from '../storage/open.node.ts';
 import type { RingMessage } from '../storage/ring/layout.ts';
 import { DiskServer } from '../storage/ring/server.ts';
@@ -55,9 +58,23 @@ async function perform(server: DiskServer, request: IoRequest): Promise<IoAnswer
   }
 }
 
-async function open(server: DiskServer, { policy, ...spec }: OpenRequest): Promise<IoAnswers['open']> {
-  const { node } = await openImage(spec);
+async function open(server: DiskServer, { policy, filters = {}, trace, ...spec }: OpenRequest): Promise<IoAnswers['open']> {
+  const image = await openImage(spec);
+  const node = filtered(image.node, filters, { clock, trace: trace === undefined ? undefined : traceFile(trace) });
   return { drive: server.attach(node, policy), size: node.size, readOnly: node.readOnly, file: spec.file };
+}
+
+const clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)),
+};
+
+/** Lines of time (ms), operation, offset, length, duration (ms) and error. */
+function traceFile(path: string): (record: TraceRecord) => void {
+  const lines = createWriteStream(path, { flags: 'a' });
+  lines.on('error', () => lines.destroy()); // a trace that cannot be written is not worth a machine
+  return ({ at, operation, offset, length, took, error = '' }) =>
+    lines.write(`${at.toFixed(3)} ${operation} ${offset} ${length} ${took.toFixed(3)} ${error}`.trimEnd() + '\n');
 }
 
 async function close(server: DiskServer, drive: number): Promise<void> {

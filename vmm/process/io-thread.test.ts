@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, truncateSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, truncateSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DiskBackend, DiskRequest, DiskStatus } from '../base/disk-backend.ts';
 import { DiskClient } from '../storage/ring/client.ts';
+import { createImage } from '../storage/tools/formats.node.ts';
 import { IoThread } from './io-client.node.ts';
 
 let directory: string;
@@ -38,14 +39,15 @@ const shared = (length: number) => new Uint8Array(new SharedArrayBuffer(length))
 
 /** Submits and sleeps as the machine loop does, on the doorbell. */
 function perform(backend: DiskBackend, request: DiskRequest): DiskStatus {
-  let result: DiskStatus | undefined;
-  backend.submit(request, (status) => (result = status));
-  for (let turns = 0; result === undefined && turns < 1000; turns++) {
+  const result: DiskStatus[] = [];
+  backend.submit(request, (status) => result.push(status));
+  const isDone = () => result.length > 0;
+  for (let turns = 0; !isDone() && turns < 1000; turns++) {
     const bell = Atomics.load(doorbell, 0);
     client.drain();
-    if (result === undefined) Atomics.wait(doorbell, 0, bell, 10);
+    if (!isDone()) Atomics.wait(doorbell, 0, bell, 10);
   }
-  return result!;
+  return result[0]!;
 }
 
 test('reads and writes go straight between the file and shared memory', async () => {
@@ -82,6 +84,59 @@ test('a thousand requests of many pieces, in flight at once, all come back right
   }
   expect(backend.settle()).toBe(true);
   expect([done, wrong, client.inFlight]).toEqual([1000, 0, 0]);
+});
+
+test.each(['qcow2', 'vdi', 'vhd', 'vhdx', 'vmdk'] as const)('a %s image is written and read again after it was closed', async (format) => {
+  const file = join(directory, `disk.${format}`);
+  await createImage(file, format, 64 << 20);
+  const memory = shared(8192).fill(0x5a);
+  let handle = await io.open({ file, format, role: 'disk', readOnly: false });
+  expect(perform(client.backend(handle), { op: 'write', offset: 33 << 20, length: 8192, segments: [memory] })).toBe('ok');
+  await io.close(handle.drive);
+  handle = await io.open({ file, format, role: 'disk', readOnly: false });
+  const back = shared(16384);
+  expect(perform(client.backend(handle), { op: 'read', offset: (33 << 20) - 4096, length: 16384, segments: [back] })).toBe('ok');
+  expect([back[4095], back[4096], back[12287], back[12288]]).toEqual([0, 0x5a, 0x5a, 0]);
+});
+
+test('a parent in another folder is read only where that folder was named', async () => {
+  const base = image('base.img', 300, (at) => (at >> 9) & 0xff);
+  mkdirSync(join(directory, 'vm'));
+  const file = join(directory, 'vm', 'top.qcow2');
+  await createImage(file, 'qcow2', 300 * 512, {}, { path: base, format: 'raw' });
+  const spec = { file, format: 'qcow2', role: 'disk', readOnly: false } as const;
+  await expect(io.open(spec)).rejects.toThrow(/lies outside its folder; put both into one folder, or name that folder/);
+  const backend = client.backend(await io.open({ ...spec, parentFolders: [directory] }));
+  const back = shared(512);
+  expect(perform(backend, { op: 'read', offset: 512 * 77, length: 512, segments: [back] })).toBe('ok');
+  expect(back[0]).toBe(77);
+});
+
+test('faults hold a request until it is tried again; a trace tells of it', async () => {
+  const trace = join(directory, 'trace');
+  const handle = await io.open({
+    file: image('faulty.img', 16),
+    format: 'raw',
+    role: 'disk',
+    readOnly: false,
+    filters: { faults: ['write:ENOSPC'], throttle: { readOperations: 1000 }, cache: 1 << 20 },
+    trace,
+  });
+  const answers: DiskStatus[] = [];
+  client.backend(handle).submit({ op: 'write', offset: 512, length: 512, segments: [shared(512).fill(9)] }, (answer) => answers.push(answer));
+  const until = async (done: () => boolean) => {
+    while (!done()) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      client.drain();
+    }
+  };
+  await until(() => stalls.length > 0);
+  expect([stalls, answers]).toEqual([['write ENOSPC'], []]);
+  await io.retry();
+  await until(() => answers.length > 0);
+  expect(answers).toEqual(['ok']);
+  await until(() => readFileSync(trace, 'utf8').split('\n').length > 2);
+  expect(readFileSync(trace, 'utf8')).toMatch(/ write 512 512 [\d.]+ cannot write .*the host disk is full.*\n.* write 512 512 [\d.]+\n$/);
 });
 
 test('discarded writes are seen by the guest and never by the file', async () => {

@@ -40,7 +40,20 @@ export const driveSchema = z.strictObject({
       /** operations per second */
       readOperations: rate.optional(),
       writeOperations: rate.optional(),
+      /** Seconds of the rate that may be used at once after a rest. */
+      burst: z.number().min(0).max(3600).optional(),
     })
+    .optional(),
+  /** Folders in which the images that this one is a difference to may lie, besides its own and those below it. */
+  parents: z.array(hostPath).max(16).optional(),
+  /** MiB of memory for what was read lately: for images that are slow to read. */
+  cache: z.int().min(1).max(1024).optional(),
+  /** A line for each request goes to this file. */
+  trace: hostPath.optional(),
+  /** Host failures to simulate: `write:ENOSPC@100+3` has the 101st to 103rd write fail. */
+  faults: z
+    .array(z.string().regex(/^(read|write|flush|zero|discard):(EIO|ENOSPC)(@\d{1,9})?(\+\d{1,9})?$/, 'must be such as write:ENOSPC@100+3'))
+    .max(16)
     .optional(),
 });
 

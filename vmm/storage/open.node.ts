@@ -142,10 +142,14 @@ function findParent(child: ImageSpec, { paths }: ParentReference): string {
   const real = realpathSync(file);
   const allowed = [folder, ...(child.parentFolders ?? [])].some((one) => isWithin(real, realpathSync(one)));
   if (allowed) return file;
-  throw new VmmError('usage', `${child.file} is a difference to ${file}, which lies outside its folder; put both into one folder`, {
-    path: child.file,
-    parent: file,
-  });
+  throw new VmmError(
+    'usage',
+    `${child.file} is a difference to ${file}, which lies outside its folder; put both into one folder, or name that folder (parents)`,
+    {
+      path: child.file,
+      parent: file,
+    },
+  );
 }
 
 function isWithin(path: string, folder: string): boolean {
@@ -175,7 +179,11 @@ export function formatHost(spec: Pick<ImageSpec, 'file' | 'parentFolders'>): For
         if (!existsSync(path)) throw new VmmError('not-found', `${spec.file} needs ${path}, which does not exist`, { path: spec.file });
         const allowed = [folder, ...(spec.parentFolders ?? [])].some((one) => isWithin(realpathSync(path), realpathSync(one)));
         if (!allowed)
-          throw new VmmError('usage', `${spec.file} needs ${path}, which lies outside its folder; put both into one folder`, { path: spec.file });
+          throw new VmmError(
+            'usage',
+            `${spec.file} needs ${path}, which lies outside its folder; put both into one folder, or name that folder (parents)`,
+            { path: spec.file },
+          );
         const file = NodeFile.open(path, { readOnly });
         file.onClose(takeLock(file, readOnly));
         resolvePromise(file);

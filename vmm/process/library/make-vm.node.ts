@@ -3,6 +3,7 @@ import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } fr
 import { basename, extname, isAbsolute, join, parse, resolve } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Drive, DriveInput, VmConfig } from '../../protocol/config.ts';
+import { createImage } from '../../storage/tools/formats.node.ts';
 import { reasonOf, resolveIn } from '../vm-folder.node.ts';
 import { copyImage } from './copy-file.node.ts';
 import { detect, type Detection } from './detect.node.ts';
@@ -22,14 +23,13 @@ export interface NewDisk {
 
 /** @throws VmmError `invalid`, `unsupported`, `host`; nothing is left behind then. */
 export async function createVm(library: Library, config: Readonly<Record<string, unknown>>, disks: readonly NewDisk[]): Promise<VmEntry> {
-  const qcow2 = disks.find(({ format }) => format !== 'raw');
-  if (qcow2 !== undefined) throw new VmmError('unsupported', `new ${qcow2.format} images are not available yet; use raw`);
   const drives = [...((config['drives'] as DriveInput[] | undefined) ?? [])];
-  for (const { drive } of disks) drives.push({ ...slotOf(drive), id: drive, file: `${drive}.img`, format: 'raw' });
+  const nameOf = ({ drive, format }: NewDisk) => `${drive}.${format === 'raw' ? 'img' : format}`;
+  for (const disk of disks) drives.push({ ...slotOf(disk.drive), id: disk.drive, file: nameOf(disk), format: disk.format });
   const complete = completeConfig({ ...config, drives }); // refuses what is wrong before anything is made
-  return inNewFolder(library, complete.name, (directory) => {
-    for (const { drive, size } of disks) makeEmptyImage(join(directory, `${drive}.img`), size);
-    return Promise.resolve(complete);
+  return inNewFolder(library, complete.name, async (directory) => {
+    for (const disk of disks) await createImage(join(directory, nameOf(disk)), disk.format, disk.size);
+    return complete;
   });
 }
 
