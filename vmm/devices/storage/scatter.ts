@@ -12,16 +12,21 @@ export class ScatterList {
   readonly segments: Uint8Array[] = [];
   readonly #dma: Dma;
   readonly #pieces: { readonly address: number; length: number; bounce: boolean }[] = [];
+  readonly #mostBounce: number;
+  #bounced = 0;
   /** Bytes. */
   length = 0;
 
-  constructor(dma: Dma, direction: Direction) {
+  /** `mostBounce`: how much memory may be set aside for what is no plain RAM. */
+  constructor(dma: Dma, direction: Direction, mostBounce = Infinity) {
     this.#dma = dma;
     this.direction = direction;
+    this.#mostBounce = mostBounce;
   }
 
-  add(address: number, length: number): void {
-    if (length === 0) return;
+  /** False: too much of it is no RAM. The list cannot be used then. */
+  add(address: number, length: number): boolean {
+    if (length === 0) return true;
     this.length += length;
     const last = this.#pieces[this.#pieces.length - 1];
     if (last !== undefined && !last.bounce && last.address + last.length === address) {
@@ -29,15 +34,21 @@ export class ScatterList {
       if (joined !== undefined) {
         last.length += length;
         this.segments[this.segments.length - 1] = joined;
-        return;
+        return true;
       }
     }
     const view = this.#dma.view(address, length);
     this.#pieces.push({ address, length, bounce: view === undefined });
-    if (view !== undefined) return void this.segments.push(view);
+    if (view !== undefined) {
+      this.segments.push(view);
+      return true;
+    }
+    this.#bounced += length;
+    if (this.#bounced > this.#mostBounce) return false;
     const bounce = new Uint8Array(new SharedArrayBuffer(length));
     if (this.direction === 'out') this.#dma.read(address, bounce);
     this.segments.push(bounce);
+    return true;
   }
 
   /** Memory that is nowhere: what a bus master that may not master reaches. */
