@@ -133,6 +133,8 @@ export const FDP = 0x898; // i64
 export const FCS = 0x8a0; // i32
 export const FDS = 0x8a4; // i32
 export const MXCSR = 0x8a8; // i32
+/** Not zero: SSE instructions fault, because of CR0.EM, CR0.TS or CR4.OSFXSR (SDM vol.3 13.1). Follows from CR0 and CR4. */
+export const SSE_OFF = 0x8ac; // i32
 /** XMM0..XMM15 in the low 16 bytes of each; stride leaves room for YMM. */
 export const XMM = 0x900;
 export const XMM_STRIDE = 32;

@@ -202,6 +202,7 @@ class EffectsMachine implements Machine {
   }
   variable(initial: Int): Variable<Int>;
   variable(initial: Bit): Variable<Bit>;
+  variable<V extends Value>(initial: V): Variable<V>;
   variable(initial: Value): Variable<never> {
     // Opaque at once: it may change in a loop.
     const value = opaque[typeOf(initial)];

@@ -455,6 +455,7 @@ class OracleMachine implements Machine {
   }
   variable(initial: Int): Variable<Int>;
   variable(initial: Bit): Variable<Bit>;
+  variable<V extends Value>(initial: V): Variable<V>;
   variable(initial: Value): Variable<never> {
     let current = initial;
     return { get: () => current, set: (value: Value) => (current = value) } as unknown as Variable<never>;

@@ -68,6 +68,5 @@ export const fpuHelpers = {
   fpu_xrstor: { params: [i32, i64, i32, i64], faults: true },
   xsave_available: { params: [], faults: true },
   mmx_begin: { params: [], faults: true },
-  mmx_enter: { params: [] },
   mmx_empty: { params: [] },
 } as const satisfies Record<string, Helper>;

@@ -9,8 +9,9 @@ export const sseHelpers = {
   /** (operation, to, from) */
   sse_ps: { params: [i32, i32, i32], faults: true },
   sse_pd: { params: [i32, i32, i32], faults: true },
-  sse_ss: { params: [i32, i32, i32], faults: true },
-  sse_sd: { params: [i32, i32, i32], faults: true },
+  /** (operation, a, b): the result's bits */
+  sse_ss: { params: [i32, i32, i32], result: i32, faults: true },
+  sse_sd: { params: [i32, i64, i64], result: i64, faults: true },
   sse_horizontal_ps: { params: [i32, i32, i32], faults: true },
   sse_horizontal_pd: { params: [i32, i32, i32], faults: true },
   sse_dot_ps: { params: [i32, i32, i32], faults: true },
@@ -22,12 +23,12 @@ export const sseHelpers = {
   sse_cmp_pd: { params: [i32, i32, i32, i32], faults: true },
   /** (a, b, quiet): ZF PF CF */
   sse_comi_ss: { params: [i32, i32, i32], result: i32, faults: true },
-  sse_comi_sd: { params: [i32, i32, i32], result: i32, faults: true },
-  /** (from, bits, truncate) */
+  sse_comi_sd: { params: [i64, i64, i32], result: i32, faults: true },
+  /** (value, bits, truncate) */
   sse_ss_to_integer: { params: [i32, i32, i32], result: i64, faults: true },
-  sse_sd_to_integer: { params: [i32, i32, i32], result: i64, faults: true },
-  sse_integer_to_ss: { params: [i32, i64], faults: true },
-  sse_integer_to_sd: { params: [i32, i64], faults: true },
+  sse_sd_to_integer: { params: [i64, i32, i32], result: i64, faults: true },
+  sse_integer_to_ss: { params: [i64], result: i32, faults: true },
+  sse_integer_to_sd: { params: [i64], result: i64, faults: true },
   /** (lanes, to, from, truncate) */
   sse_ps_to_dq: { params: [i32, i32, i32, i32], faults: true },
   /** (to, from, truncate, clear upper half) */
@@ -37,8 +38,8 @@ export const sseHelpers = {
   sse_dq_to_pd: { params: [i32, i32] },
   sse_ps_to_pd: { params: [i32, i32], faults: true },
   sse_pd_to_ps: { params: [i32, i32], faults: true },
-  sse_ss_to_sd: { params: [i32, i32], faults: true },
-  sse_sd_to_ss: { params: [i32, i32], faults: true },
+  sse_ss_to_sd: { params: [i32], result: i64, faults: true },
+  sse_sd_to_ss: { params: [i64], result: i32, faults: true },
   /** (lanes, to, from, immediate) */
   sse_round_ps: { params: [i32, i32, i32, i32], faults: true },
   sse_round_pd: { params: [i32, i32, i32, i32], faults: true },

@@ -117,7 +117,9 @@ export interface Machine {
   let<V extends Value>(value: V): V;
   variable(initial: Int): Variable<Int>;
   variable(initial: Bit): Variable<Bit>;
-  if(condition: Bit, then: () => void, otherwise?: () => void): void;
+  variable<V extends Value>(initial: V): Variable<V>;
+  /** `likely` says which way it nearly always goes, where the text knows. */
+  if(condition: Bit, then: () => void, otherwise?: () => void, likely?: boolean): void;
   /** Runs `body` while it yields a non-zero Bit. */
   loop(body: () => Bit): void;
   /**

@@ -1,13 +1,14 @@
 /**
- * SSE moves and floating point (SDM vol.1 10, 11, 12.1..12.10). The arithmetic is assembly/sse, which works in place on registers; MXCSR and #XM are
- * its business. A scalar instruction keeps the upper part of its destination.
+ * SSE moves, logic and the floating-point instructions that few programs use (SDM vol.1 10, 11, 12.1..12.10): those are assembly/sse, which works in place
+ * on registers; MXCSR and #XM are its business. A scalar instruction keeps the upper part of its destination. Arithmetic is in sse-arithmetic.ts.
  */
 import { MXCSR, SCRATCH } from '../layout.ts';
 import type { Encoding } from './encoding.ts';
 import type { Machine, Text } from './machine.ts';
+import { sseArithmeticEncodings } from './sse-arithmetic.ts';
 import type { Bit, Int, Vector } from './value.ts';
 import { and, bitOf, fromBit, lane, low32, op, or, select, shl, shrU, shuffle, signExtend, toBit, vector } from './value.ts';
-import { addressOf, beginMmx, beginSse, finishMmx, fromHalves, high64, immediateBit, isMemory, low64, mmxAddress, readLow } from './vector.ts';
+import { addressOf, beginSse, fromHalves, high64, immediateBit, isMemory, low64, readLow } from './vector.ts';
 
 type Width = 32 | 64 | 128;
 
@@ -29,64 +30,6 @@ const inPlaceImmediate =
     beginSse(m);
     const source = addressOf(m, from, width);
     m.call(helper, ...before, m.address(to), source, immediateBit(m, imm));
-  };
-
-/** The four forms of an opcode 0F xx: PS PD SS SD. */
-const forms = (digit: string, name: string): Encoding[] => {
-  const operation = Number.parseInt(digit, 16) & 15;
-  return [
-    { opcode: `NP 0F 5${digit}`, operands: 'Vps Wps', text: inPlace('sse_ps', 128, [operation]), name: `${name}ps`, feature: 'sse' },
-    { opcode: `66 0F 5${digit}`, operands: 'Vpd Wpd', text: inPlace('sse_pd', 128, [operation]), name: `${name}pd`, feature: 'sse2' },
-    { opcode: `F3 0F 5${digit}`, operands: 'Vss Wss', text: inPlace('sse_ss', 32, [operation]), name: `${name}ss`, feature: 'sse' },
-    { opcode: `F2 0F 5${digit}`, operands: 'Vsd Wsd', text: inPlace('sse_sd', 64, [operation]), name: `${name}sd`, feature: 'sse2' },
-  ];
-};
-
-const compareFlags =
-  (helper: string, width: 32 | 64, quiet: number): Text =>
-  (m, _size, a, b) => {
-    beginSse(m);
-    const source = addressOf(m, b, width);
-    const result = fromBit(m.callBit(helper, m.address(a), source, quiet));
-    m.setFlags({ cf: bitOf(result, 0), pf: bitOf(result, 2), zf: bitOf(result, 6), of: 0, sf: 0, af: 0 });
-  };
-
-/** To a general register; the memory operand has the width of the float. */
-const toInteger =
-  (helper: string, width: 32 | 64, truncate: number): Text =>
-  (m, size, to, from) => {
-    beginSse(m);
-    const source = addressOf(m, from, width);
-    const bits = size === 64 ? 64 : 32;
-    const value = m.callInt(helper, source, bits, truncate);
-    m.write(to, bits === 64 ? value : low32(value));
-  };
-
-const fromInteger =
-  (helper: string): Text =>
-  (m, size, to, from) => {
-    beginSse(m);
-    const value = m.read(from);
-    m.call(helper, m.address(to), size === 64 ? value : signExtend(value, 32));
-  };
-
-/** Conversions between MMX and XMM registers (CVTPI2PS...). With a memory source the MMX registers are not touched for CVTPI2PD. */
-const fromMmx =
-  (helper: string, before: readonly number[]): Text =>
-  (m, _size, to, from) => {
-    beginSse(m);
-    if (helper !== 'sse_dq_to_pd' || !isMemory(from)) beginMmx(m);
-    const source = mmxAddress(m, from);
-    m.call(helper, ...before, m.address(to), source);
-    if (!isMemory(from) || helper !== 'sse_dq_to_pd') m.call('mmx_enter');
-  };
-const toMmx =
-  (width: 64 | 128, convert: (m: Machine, to: Bit, from: Bit) => void): Text =>
-  (m, _size, to, from) => {
-    beginSse(m);
-    beginMmx(m);
-    convert(m, m.address(to), addressOf(m, from, width));
-    finishMmx(m, to);
   };
 
 // -- moves
@@ -328,26 +271,26 @@ export const sseEncodings: readonly Encoding[] = [
   // moves
   { opcode: 'NP 0F 28', operands: 'Vps Wps', text: load('aligned'), name: 'movaps', feature: 'sse', hot: true },
   { opcode: 'NP 0F 29', operands: 'Wps Vps', text: store('aligned'), name: 'movaps', feature: 'sse', hot: true },
-  { opcode: '66 0F 28', operands: 'Vpd Wpd', text: load('aligned'), name: 'movapd', feature: 'sse2' },
-  { opcode: '66 0F 29', operands: 'Wpd Vpd', text: store('aligned'), name: 'movapd', feature: 'sse2' },
+  { opcode: '66 0F 28', operands: 'Vpd Wpd', text: load('aligned'), name: 'movapd', feature: 'sse2', hot: true },
+  { opcode: '66 0F 29', operands: 'Wpd Vpd', text: store('aligned'), name: 'movapd', feature: 'sse2', hot: true },
   { opcode: 'NP 0F 10', operands: 'Vps Wps', text: load('unaligned'), name: 'movups', feature: 'sse', hot: true },
   { opcode: 'NP 0F 11', operands: 'Wps Vps', text: store('unaligned'), name: 'movups', feature: 'sse', hot: true },
   { opcode: '66 0F 10', operands: 'Vpd Wpd', text: load('unaligned'), name: 'movupd', feature: 'sse2' },
   { opcode: '66 0F 11', operands: 'Wpd Vpd', text: store('unaligned'), name: 'movupd', feature: 'sse2' },
-  { opcode: '66 0F 6F', operands: 'Vx Wx', text: load('aligned'), name: 'movdqa', feature: 'sse2' },
-  { opcode: '66 0F 7F', operands: 'Wx Vx', text: store('aligned'), name: 'movdqa', feature: 'sse2' },
-  { opcode: 'F3 0F 6F', operands: 'Vx Wx', text: load('unaligned'), name: 'movdqu', feature: 'sse2' },
-  { opcode: 'F3 0F 7F', operands: 'Wx Vx', text: store('unaligned'), name: 'movdqu', feature: 'sse2' },
+  { opcode: '66 0F 6F', operands: 'Vx Wx', text: load('aligned'), name: 'movdqa', feature: 'sse2', hot: true },
+  { opcode: '66 0F 7F', operands: 'Wx Vx', text: store('aligned'), name: 'movdqa', feature: 'sse2', hot: true },
+  { opcode: 'F3 0F 6F', operands: 'Vx Wx', text: load('unaligned'), name: 'movdqu', feature: 'sse2', hot: true },
+  { opcode: 'F3 0F 7F', operands: 'Wx Vx', text: store('unaligned'), name: 'movdqu', feature: 'sse2', hot: true },
   { opcode: 'F2 0F F0', operands: 'Vx Mx', text: load('unaligned'), name: 'lddqu', feature: 'sse3' },
   { opcode: '66 0F 38 2A', operands: 'Vx Mx', text: load('aligned'), name: 'movntdqa', feature: 'sse4_1' },
   { opcode: 'NP 0F 2B', operands: 'Mps Vps', text: store('aligned'), name: 'movntps', feature: 'sse' },
   { opcode: '66 0F 2B', operands: 'Mpd Vpd', text: store('aligned'), name: 'movntpd', feature: 'sse2' },
   { opcode: '66 0F E7', operands: 'Mx Vx', text: store('aligned'), name: 'movntdq', feature: 'sse2' },
   { opcode: 'NP 0F C3', operands: 'My Gy', text: (m, _size, to, from) => m.write(to, m.read(from)), name: 'movnti', feature: 'sse2' },
-  { opcode: 'F3 0F 10', operands: 'Vss Wss', text: loadScalar(32), name: 'movss', feature: 'sse' },
-  { opcode: 'F3 0F 11', operands: 'Wss Vss', text: storeScalar(32), name: 'movss', feature: 'sse' },
-  { opcode: 'F2 0F 10', operands: 'Vsd Wsd', text: loadScalar(64), name: 'movsd', feature: 'sse2' },
-  { opcode: 'F2 0F 11', operands: 'Wsd Vsd', text: storeScalar(64), name: 'movsd', feature: 'sse2' },
+  { opcode: 'F3 0F 10', operands: 'Vss Wss', text: loadScalar(32), name: 'movss', feature: 'sse', hot: true },
+  { opcode: 'F3 0F 11', operands: 'Wss Vss', text: storeScalar(32), name: 'movss', feature: 'sse', hot: true },
+  { opcode: 'F2 0F 10', operands: 'Vsd Wsd', text: loadScalar(64), name: 'movsd', feature: 'sse2', hot: true },
+  { opcode: 'F2 0F 11', operands: 'Wsd Vsd', text: storeScalar(64), name: 'movsd', feature: 'sse2', hot: true },
   { opcode: 'NP 0F 12', operands: 'Vps Mq', text: loadHalf(0), name: 'movlps', feature: 'sse' },
   { opcode: '66 0F 12', operands: 'Vpd Mq', text: loadHalf(0), name: 'movlpd', feature: 'sse2' },
   { opcode: 'NP 0F 12', operands: 'Vps Ups', text: highToLow, name: 'movhlps', feature: 'sse' },
@@ -377,13 +320,7 @@ export const sseEncodings: readonly Encoding[] = [
   ...logic('6', 'or', (a, b) => op('v128.or', a, b)),
   ...logic('7', 'xor', (a, b) => op('v128.xor', a, b)),
   // arithmetic
-  ...forms('1', 'sqrt'),
-  ...forms('8', 'add'),
-  ...forms('9', 'mul'),
-  ...forms('C', 'sub'),
-  ...forms('D', 'min'),
-  ...forms('E', 'div'),
-  ...forms('F', 'max'),
+  ...sseArithmeticEncodings,
   { opcode: 'NP 0F 52', operands: 'Vps Wps', text: inPlace('sse_reciprocal', 128, [1, 4]), name: 'rsqrtps', feature: 'sse' },
   { opcode: 'F3 0F 52', operands: 'Vss Wss', text: inPlace('sse_reciprocal', 32, [1, 1]), name: 'rsqrtss', feature: 'sse' },
   { opcode: 'NP 0F 53', operands: 'Vps Wps', text: inPlace('sse_reciprocal', 128, [0, 4]), name: 'rcpps', feature: 'sse' },
@@ -400,62 +337,6 @@ export const sseEncodings: readonly Encoding[] = [
   withImmediate('66 0F 3A 09', 'roundpd', 'sse4_1', 'sse_round_pd', 128, [2]),
   withImmediate('66 0F 3A 0A', 'roundss', 'sse4_1', 'sse_round_ps', 32, [1]),
   withImmediate('66 0F 3A 0B', 'roundsd', 'sse4_1', 'sse_round_pd', 64, [1]),
-  // comparison
-  withCompare('NP 0F C2', 'cmpps', 'sse', 'sse_cmp_ps', 128, 4),
-  withCompare('66 0F C2', 'cmppd', 'sse2', 'sse_cmp_pd', 128, 2),
-  withCompare('F3 0F C2', 'cmpss', 'sse', 'sse_cmp_ps', 32, 1),
-  withCompare('F2 0F C2', 'cmpsd', 'sse2', 'sse_cmp_pd', 64, 1),
-  { opcode: 'NP 0F 2E', operands: 'Vss Wss', text: compareFlags('sse_comi_ss', 32, 1), name: 'ucomiss', feature: 'sse' },
-  { opcode: 'NP 0F 2F', operands: 'Vss Wss', text: compareFlags('sse_comi_ss', 32, 0), name: 'comiss', feature: 'sse' },
-  { opcode: '66 0F 2E', operands: 'Vsd Wsd', text: compareFlags('sse_comi_sd', 64, 1), name: 'ucomisd', feature: 'sse2' },
-  { opcode: '66 0F 2F', operands: 'Vsd Wsd', text: compareFlags('sse_comi_sd', 64, 0), name: 'comisd', feature: 'sse2' },
-  // conversion
-  { opcode: 'F3 0F 2A', operands: 'Vss Ey', text: fromInteger('sse_integer_to_ss'), name: 'cvtsi2ss', feature: 'sse' },
-  { opcode: 'F2 0F 2A', operands: 'Vsd Ey', text: fromInteger('sse_integer_to_sd'), name: 'cvtsi2sd', feature: 'sse2' },
-  { opcode: 'F3 0F 2C', operands: 'Gy Wss', text: toInteger('sse_ss_to_integer', 32, 1), name: 'cvttss2si', feature: 'sse' },
-  { opcode: 'F3 0F 2D', operands: 'Gy Wss', text: toInteger('sse_ss_to_integer', 32, 0), name: 'cvtss2si', feature: 'sse' },
-  { opcode: 'F2 0F 2C', operands: 'Gy Wsd', text: toInteger('sse_sd_to_integer', 64, 1), name: 'cvttsd2si', feature: 'sse2' },
-  { opcode: 'F2 0F 2D', operands: 'Gy Wsd', text: toInteger('sse_sd_to_integer', 64, 0), name: 'cvtsd2si', feature: 'sse2' },
-  { opcode: 'NP 0F 2A', operands: 'Vps Qq', text: fromMmx('sse_dq_to_ps', [2]), name: 'cvtpi2ps', feature: 'sse' },
-  { opcode: '66 0F 2A', operands: 'Vpd Qq', text: fromMmx('sse_dq_to_pd', []), name: 'cvtpi2pd', feature: 'sse2' },
-  {
-    opcode: 'NP 0F 2C',
-    operands: 'Pq Wq',
-    text: toMmx(64, (m, to, from) => m.call('sse_ps_to_dq', 2, to, from, 1)),
-    name: 'cvttps2pi',
-    feature: 'sse',
-  },
-  {
-    opcode: 'NP 0F 2D',
-    operands: 'Pq Wq',
-    text: toMmx(64, (m, to, from) => m.call('sse_ps_to_dq', 2, to, from, 0)),
-    name: 'cvtps2pi',
-    feature: 'sse',
-  },
-  {
-    opcode: '66 0F 2C',
-    operands: 'Pq Wx',
-    text: toMmx(128, (m, to, from) => m.call('sse_pd_to_dq', to, from, 1, 0)),
-    name: 'cvttpd2pi',
-    feature: 'sse2',
-  },
-  {
-    opcode: '66 0F 2D',
-    operands: 'Pq Wx',
-    text: toMmx(128, (m, to, from) => m.call('sse_pd_to_dq', to, from, 0, 0)),
-    name: 'cvtpd2pi',
-    feature: 'sse2',
-  },
-  { opcode: 'NP 0F 5A', operands: 'Vpd Wq', text: inPlace('sse_ps_to_pd', 64), name: 'cvtps2pd', feature: 'sse2' },
-  { opcode: '66 0F 5A', operands: 'Vps Wpd', text: inPlace('sse_pd_to_ps', 128), name: 'cvtpd2ps', feature: 'sse2' },
-  { opcode: 'F3 0F 5A', operands: 'Vsd Wss', text: inPlace('sse_ss_to_sd', 32), name: 'cvtss2sd', feature: 'sse2' },
-  { opcode: 'F2 0F 5A', operands: 'Vss Wsd', text: inPlace('sse_sd_to_ss', 64), name: 'cvtsd2ss', feature: 'sse2' },
-  helper128('NP 0F 5B', 'cvtdq2ps', 'sse2', 'sse_dq_to_ps', [4]),
-  { opcode: '66 0F 5B', operands: 'Vx Wx', text: convertSingles(0), name: 'cvtps2dq', feature: 'sse2' },
-  { opcode: 'F3 0F 5B', operands: 'Vx Wx', text: convertSingles(1), name: 'cvttps2dq', feature: 'sse2' },
-  { opcode: 'F2 0F E6', operands: 'Vx Wx', text: convertDoubles(0), name: 'cvtpd2dq', feature: 'sse2' },
-  { opcode: '66 0F E6', operands: 'Vx Wx', text: convertDoubles(1), name: 'cvttpd2dq', feature: 'sse2' },
-  { opcode: 'F3 0F E6', operands: 'Vx Wq', text: inPlace('sse_dq_to_pd', 64), name: 'cvtdq2pd', feature: 'sse2' },
   // control
   { opcode: 'NP 0F AE /2', operands: 'Md', text: ldmxcsr, name: 'ldmxcsr', feature: 'sse' },
   { opcode: 'NP 0F AE /3', operands: 'Md', text: stmxcsr, name: 'stmxcsr', feature: 'sse' },
@@ -495,23 +376,3 @@ export const sseEncodings: readonly Encoding[] = [
     },
   },
 ];
-
-function withCompare(opcode: string, name: string, feature: string, helper: string, width: Width, lanes: number): Encoding {
-  return withImmediate(opcode, name, feature, helper, width, [lanes]);
-}
-
-function convertSingles(truncate: number): Text {
-  return (m, _size, to, from) => {
-    beginSse(m);
-    const source = addressOf(m, from, 128);
-    m.call('sse_ps_to_dq', 4, m.address(to), source, truncate);
-  };
-}
-
-function convertDoubles(truncate: number): Text {
-  return (m, _size, to, from) => {
-    beginSse(m);
-    const source = addressOf(m, from, 128);
-    m.call('sse_pd_to_dq', m.address(to), source, truncate, 1);
-  };
-}

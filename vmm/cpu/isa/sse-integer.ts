@@ -26,6 +26,7 @@ import {
   addressOf,
   beginMmx,
   beginSse,
+  enterMmx,
   finishMmx,
   fromHalves,
   immediateBit,
@@ -355,7 +356,7 @@ const moveMask: Text = (m, _size, to, from) => {
 const moveMmxMask: Text = (m, _size, to, from) => {
   beginMmx(m);
   const value = readMmx(m, from);
-  m.call('mmx_enter');
+  enterMmx(m);
   m.write(to, fromBit(op('i8x16.bitmask', fromHalves(value, 0n))));
 };
 
@@ -408,7 +409,7 @@ const insertMmxWord: Text = (m, _size, to, from, imm) => {
 const extractMmxWord: Text = (m, _size, to, from, imm) => {
   beginMmx(m);
   const value = splat64(readMmx(m, from));
-  m.call('mmx_enter');
+  enterMmx(m);
   m.write(to, extract(m, value, and(immediateBit(m, imm), 3), 16));
 };
 
@@ -515,7 +516,7 @@ const moveFromMmx: Text = (m, size, to, from) => {
   beginMmx(m);
   const value = readMmx(m, from);
   m.write(to, size === 64 ? value : low32(value));
-  m.call('mmx_enter');
+  enterMmx(m);
 };
 const moveMmx: Text = (m, _size, to, from) => {
   beginMmx(m);
@@ -526,7 +527,7 @@ const storeMmx: Text = (m, _size, to, from) => {
   const value = readMmx(m, from);
   if (isMemory(to)) {
     m.store(m.segmentOf(to), m.effectiveAddress(to), 64, value);
-    m.call('mmx_enter');
+    enterMmx(m);
   } else writeMmx(m, to, value);
 };
 const moveToXmm: Text = (m, size, to, from) => {
@@ -555,7 +556,7 @@ const maskedStore =
     for (let i = 0; i < bytes; i++) {
       m.if(and(signs, 1 << i), () => m.store(m.dataSegment(), addressPlus(address, i), 8, fromBit(lane('i8x16.extract_lane_u', i, data))));
     }
-    if (bytes === 8) m.call('mmx_enter');
+    if (bytes === 8) enterMmx(m);
   };
 const addressPlus = (address: Int, offset: number): Int => (offset === 0 ? address : addBit(address, BigInt(offset)));
 
@@ -568,7 +569,7 @@ const mmxToXmm: Text = (m, _size, to, from) => {
   beginSse(m);
   beginMmx(m);
   const value = readMmx(m, from);
-  m.call('mmx_enter');
+  enterMmx(m);
   m.writeVector(to, fromHalves(value, 0n));
 };
 const loadLow: Text = (m, _size, to, from) => {

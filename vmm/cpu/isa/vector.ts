@@ -1,16 +1,16 @@
 /** What the texts of MMX and SSE instructions share: availability, operands, and addresses for the helpers of assembly/sse. */
-import { CR0, CR4, SCRATCH } from '../layout.ts';
+import { CR0, FSW, FTW, SCRATCH, SSE_OFF } from '../layout.ts';
 import type { Machine, Operand } from './machine.ts';
 import type { Bit, Int, Vector } from './value.ts';
-import { and, lane, op, or, toBit, xor } from './value.ts';
+import { and, lane, op, or, toBit } from './value.ts';
 
 const CR0_EM_TS = 0xc;
-const CR4_OSFXSR = 0x200;
+const FSW_ES = 0x80;
+const FSW_TOP = 0x3800;
 
 /** Every SSE instruction: #UD or #NM unless the system made the registers available (SDM vol.3 13.1). */
 export function beginSse(m: Machine): void {
-  const off = or(and(m.stateBit(CR0), CR0_EM_TS), and(xor(m.stateBit(CR4), CR4_OSFXSR), CR4_OSFXSR));
-  m.if(off, () => m.call('sse_unavailable'));
+  m.if(m.stateBit(SSE_OFF), () => m.call('sse_unavailable'), undefined, false);
 }
 
 export function isMemory(operand: Operand): boolean {
@@ -35,7 +35,14 @@ export function addressOf(m: Machine, operand: Operand, size: 32 | 64 | 128, ali
 
 /** Every MMX instruction but EMMS: availability first; the operand is read before the registers change hands. */
 export function beginMmx(m: Machine): void {
-  m.call('mmx_begin');
+  const attention = or(and(m.stateBit(CR0), CR0_EM_TS), and(m.stateBit(FSW), FSW_ES));
+  m.if(attention, () => m.call('mmx_begin'), undefined, false);
+}
+
+/** After the instruction's operands were read without fault: TOP is 0 and all registers are in use (SDM vol.1 9.5). */
+export function enterMmx(m: Machine): void {
+  m.setStateBit(FSW, and(m.stateBit(FSW), ~FSW_TOP));
+  m.setStateBit(FTW, 0xff);
 }
 
 export function readMmx(m: Machine, operand: Operand): Int {
@@ -44,7 +51,7 @@ export function readMmx(m: Machine, operand: Operand): Int {
 
 /** Writes an MMX register; sign and exponent become ones (SDM vol.1 9.5.1). */
 export function writeMmx(m: Machine, operand: Operand, value: Int): void {
-  m.call('mmx_enter');
+  enterMmx(m);
   const address = m.address(operand);
   m.setStateIntAt(address, value);
   m.setStateIntAt(address, 0xffffn, 8);
@@ -58,7 +65,7 @@ export function mmxAddress(m: Machine, operand: Operand): Bit {
 
 /** After a helper wrote an MMX register in place. */
 export function finishMmx(m: Machine, operand: Operand): void {
-  m.call('mmx_enter');
+  enterMmx(m);
   m.setStateIntAt(m.address(operand), 0xffffn, 8);
 }
 

@@ -22,12 +22,6 @@ export function mmx_begin(): void {
   if (load<u32>(FSW) & ES) raise_numeric_error();
 }
 
-/** After the instruction's operands were read without fault. */
-export function mmx_enter(): void {
-  store<u32>(FSW, load<u32>(FSW) & ~0x3800);
-  store<u32>(FTW, 0xff);
-}
-
 export function mmx_empty(): void {
   store<u32>(FSW, load<u32>(FSW) & ~0x3800);
   store<u32>(FTW, 0);

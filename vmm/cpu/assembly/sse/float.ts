@@ -1,7 +1,7 @@
 /**
  * Single- and double-precision arithmetic as SSE does it (SDM vol.1 11.5): every exception flag, rounding mode, DAZ and FTZ. The common case is done
- * by the host's floating point: default rounding, everything masked, PE already sticky, operands and result normal. The rest goes through
- * the extended arithmetic of ../fpu with the result rounded once to the narrow format.
+ * by the host's floating point: to nearest, everything masked, no denormal operand, a result in range; whether it is exact (PE) is worked out while PE is
+ * not sticky yet. The rest goes through the extended arithmetic of ../fpu with the result rounded once to the narrow format.
  */
 import { CR4, MXCSR } from '../../layout.ts';
 import { add80, divide80, multiply80, squareRoot80, subtract80 } from '../fpu/arithmetic';
@@ -28,11 +28,39 @@ export const MIN: u32 = 13;
 export const DIV: u32 = 14;
 export const MAX: u32 = 15;
 
-/** The host's arithmetic may be used: the only flag a normal result of normal operands can raise is PE, and that one is set already. */
+/** The host's arithmetic may be used: the only flag that a result in range of operands that are not denormal can raise is PE. */
 // @ts-ignore: decorator
 @inline
-export function isDefault(): bool {
-  return (load<u32>(MXCSR) & (MASKS | RC | FTZ | PE)) == (MASKS | PE);
+function isDefault(): bool {
+  return (load<u32>(MXCSR) & (MASKS | RC | FTZ)) == MASKS;
+}
+// @ts-ignore: decorator
+@inline
+function isPrecisionNoted(): bool {
+  return (load<u32>(MXCSR) & PE) != 0;
+}
+
+/** Bits of a significand without its trailing zeros. */
+// @ts-ignore: decorator
+@inline
+function odd(sig: u64): u64 {
+  return sig >> ctz(sig);
+}
+// @ts-ignore: decorator
+@inline
+function length(value: u64): u64 {
+  return 64 - clz(value);
+}
+
+/** a * b has `bits` bits at most; both are odd. */
+function productFits(a: u64, b: u64, bits: u64): bool {
+  const sum = length(a) + length(b);
+  return sum <= bits || (sum == bits + 1 && length(a * b) <= bits);
+}
+
+/** a * b == c; all are odd. */
+function productIs(a: u64, b: u64, c: u64): bool {
+  return length(a) + length(b) <= 64 && a * b == c;
 }
 
 export function beginOperation(): void {
@@ -54,6 +82,7 @@ export function commit(): bool {
 const EXP64: u64 = 0x7ff0000000000000;
 const SIGN64: u64 = 0x8000000000000000;
 const QUIET64: u64 = 0x8000000000000;
+const SMALLEST64: u64 = 0x10000000000000;
 const DEFAULT_NAN64: u64 = 0xfff8000000000000;
 
 // @ts-ignore: decorator
@@ -61,6 +90,18 @@ const DEFAULT_NAN64: u64 = 0xfff8000000000000;
 function isOrdinary64(bits: u64): bool {
   const exp = bits & EXP64;
   return exp != 0 && exp != EXP64;
+}
+/** Finite, and not tiny before rounding either. */
+// @ts-ignore: decorator
+@inline
+function isInRange64(bits: u64): bool {
+  const magnitude = bits & ~SIGN64;
+  return magnitude > SMALLEST64 && magnitude < EXP64;
+}
+// @ts-ignore: decorator
+@inline
+function isZero64(bits: u64): bool {
+  return bits << 1 == 0;
 }
 // @ts-ignore: decorator
 @inline
@@ -89,17 +130,59 @@ function nan64(a: u64, b: u64): u64 {
   return (isNaN64(a) ? a : b) | QUIET64;
 }
 
+// @ts-ignore: decorator
+@inline
+function oddOf64(bits: u64): u64 {
+  return odd((bits & (SMALLEST64 - 1)) | SMALLEST64);
+}
+
+/** The result r of a op b is exact: r is in range or an exact zero, and sums are calm. */
+function isExact64(op: u32, a: u64, b: u64, r: u64): bool {
+  if (op == ADD || op == SUB) {
+    // Knuth's TwoSum: the rounding error of a sum is a double
+    const x = reinterpret<f64>(a);
+    const y = op == SUB ? -reinterpret<f64>(b) : reinterpret<f64>(b);
+    const sum = reinterpret<f64>(r);
+    const part = sum - x;
+    return x - (sum - part) + (y - part) == 0;
+  }
+  if (isZero64(r)) return true;
+  if (op == MUL) return productFits(oddOf64(a), oddOf64(b), 53);
+  return productIs(oddOf64(r), oddOf64(b), oddOf64(a));
+}
+
+/** TwoSum's intermediate results cannot overflow. */
+// @ts-ignore: decorator
+@inline
+function isCalm64(bits: u64): bool {
+  return (bits & EXP64) < 0x7fd0000000000000;
+}
+
 export function operate64(op: u32, a: u64, b: u64): u64 {
-  if (isDefault() && isOrdinary64(a) && isOrdinary64(b)) {
+  if (isDefault() && !isDenormal64(a) && !isDenormal64(b)) {
     const x = reinterpret<f64>(a);
     const y = reinterpret<f64>(b);
-    let r: u64;
-    if (op == ADD) r = reinterpret<u64>(x + y);
-    else if (op == MUL) r = reinterpret<u64>(x * y);
-    else if (op == SUB) r = reinterpret<u64>(x - y);
-    else if (op == DIV) r = reinterpret<u64>(x / y);
-    else return (op == MIN ? x < y : x > y) ? a : b;
-    if (isOrdinary64(r)) return r;
+    if (op == MIN || op == MAX) {
+      if (x == x && y == y) return (op == MIN ? x < y : x > y) ? a : b;
+    } else {
+      let r: u64;
+      let good: bool;
+      if (op == ADD || op == SUB) {
+        r = reinterpret<u64>(op == ADD ? x + y : x - y);
+        // a tiny sum is exact
+        good = (r & EXP64) != EXP64 && (isPrecisionNoted() || (isCalm64(a) && isCalm64(b) && isCalm64(r)));
+      } else if (op == MUL) {
+        r = reinterpret<u64>(x * y);
+        good = isInRange64(r) || (isZero64(r) && (isZero64(a) || isZero64(b)));
+      } else {
+        r = reinterpret<u64>(x / y);
+        good = isInRange64(r) || (isZero64(r) && isZero64(a));
+      }
+      if (good) {
+        if (!isPrecisionNoted() && !isExact64(op, a, b, r)) raise(PE);
+        return r;
+      }
+    }
   }
   a = admit64(a);
   b = admit64(b);
@@ -140,7 +223,11 @@ function result64(): u64 {
 }
 
 export function squareRoot64(a: u64): u64 {
-  if (isDefault() && isOrdinary64(a) && !(a & SIGN64)) return reinterpret<u64>(sqrt<f64>(reinterpret<f64>(a)));
+  if (isDefault() && isOrdinary64(a) && !(a & SIGN64)) {
+    const r = reinterpret<u64>(sqrt<f64>(reinterpret<f64>(a)));
+    if (!isPrecisionNoted() && !productIs(oddOf64(r), oddOf64(r), oddOf64(a))) raise(PE);
+    return r;
+  }
   a = admit64(a);
   if (isNaN64(a)) return nan64(a, a);
   beginNarrow(52);
@@ -160,6 +247,7 @@ function finishDenormalRoot(denormal: bool): void {
 const EXP32: u32 = 0x7f800000;
 const SIGN32: u32 = 0x80000000;
 const QUIET32: u32 = 0x400000;
+const SMALLEST32: u32 = 0x800000;
 const DEFAULT_NAN32: u32 = 0xffc00000;
 
 // @ts-ignore: decorator
@@ -167,6 +255,17 @@ const DEFAULT_NAN32: u32 = 0xffc00000;
 function isOrdinary32(bits: u32): bool {
   const exp = bits & EXP32;
   return exp != 0 && exp != EXP32;
+}
+// @ts-ignore: decorator
+@inline
+function isInRange32(bits: u32): bool {
+  const magnitude = bits & ~SIGN32;
+  return magnitude > SMALLEST32 && magnitude < EXP32;
+}
+// @ts-ignore: decorator
+@inline
+function isZero32(bits: u32): bool {
+  return bits << 1 == 0;
 }
 // @ts-ignore: decorator
 @inline
@@ -193,17 +292,47 @@ function nan32(a: u32, b: u32): u32 {
   return (isNaN32(a) ? a : b) | QUIET32;
 }
 
+/** As isExact64; products of singles are exact in double precision. */
+function isExact32(op: u32, a: u32, b: u32, r: u32): bool {
+  const x = reinterpret<f32>(a);
+  const y = op == SUB ? -reinterpret<f32>(b) : reinterpret<f32>(b);
+  const z = reinterpret<f32>(r);
+  if (op == MUL) return <f64>x * <f64>y == <f64>z;
+  if (op == DIV) return z == 0 || <f64>z * <f64>y == <f64>x;
+  const part = z - x;
+  return x - (z - part) + (y - part) == 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function isCalm32(bits: u32): bool {
+  return (bits & EXP32) < 0x7e800000;
+}
+
 export function operate32(op: u32, a: u32, b: u32): u32 {
-  if (isDefault() && isOrdinary32(a) && isOrdinary32(b)) {
+  if (isDefault() && !isDenormal32(a) && !isDenormal32(b)) {
     const x = reinterpret<f32>(a);
     const y = reinterpret<f32>(b);
-    let r: u32;
-    if (op == ADD) r = reinterpret<u32>(x + y);
-    else if (op == MUL) r = reinterpret<u32>(x * y);
-    else if (op == SUB) r = reinterpret<u32>(x - y);
-    else if (op == DIV) r = reinterpret<u32>(x / y);
-    else return (op == MIN ? x < y : x > y) ? a : b;
-    if (isOrdinary32(r)) return r;
+    if (op == MIN || op == MAX) {
+      if (x == x && y == y) return (op == MIN ? x < y : x > y) ? a : b;
+    } else {
+      let r: u32;
+      let good: bool;
+      if (op == ADD || op == SUB) {
+        r = reinterpret<u32>(op == ADD ? x + y : x - y);
+        good = (r & EXP32) != EXP32 && (isPrecisionNoted() || (isCalm32(a) && isCalm32(b) && isCalm32(r)));
+      } else if (op == MUL) {
+        r = reinterpret<u32>(x * y);
+        good = isInRange32(r) || (isZero32(r) && (isZero32(a) || isZero32(b)));
+      } else {
+        r = reinterpret<u32>(x / y);
+        good = isInRange32(r) || (isZero32(r) && isZero32(a));
+      }
+      if (good) {
+        if (!isPrecisionNoted() && !isExact32(op, a, b, r)) raise(PE);
+        return r;
+      }
+    }
   }
   a = admit32(a);
   b = admit32(b);
@@ -235,7 +364,11 @@ function result32(): u32 {
 }
 
 export function squareRoot32(a: u32): u32 {
-  if (isDefault() && isOrdinary32(a) && !(a & SIGN32)) return reinterpret<u32>(sqrt<f32>(reinterpret<f32>(a)));
+  if (isDefault() && isOrdinary32(a) && !(a & SIGN32)) {
+    const r = sqrt<f32>(reinterpret<f32>(a));
+    if (!isPrecisionNoted() && <f64>r * <f64>r != <f64>reinterpret<f32>(a)) raise(PE);
+    return reinterpret<u32>(r);
+  }
   a = admit32(a);
   if (isNaN32(a)) return nan32(a, a);
   beginNarrow(23);

@@ -38,16 +38,20 @@ export function sse_pd(op: u32, to: usize, from: usize): void {
   put(to, 16);
 }
 
-export function sse_ss(op: u32, to: usize, from: usize): void {
+// scalars by value: a fault may be pending
+
+export function sse_ss(op: u32, a: u32, b: u32): u32 {
   beginOperation();
-  store<u32>(result, lane32(op, load<u32>(to), load<u32>(from)));
-  put(to, 4);
+  const r = lane32(op, a, b);
+  commit();
+  return r;
 }
 
-export function sse_sd(op: u32, to: usize, from: usize): void {
+export function sse_sd(op: u32, a: u64, b: u64): u64 {
   beginOperation();
-  store<u64>(result, lane64(op, load<u64>(to), load<u64>(from)));
-  put(to, 8);
+  const r = lane64(op, a, b);
+  commit();
+  return r;
 }
 
 /** ADDSUBPS, HADDPS, HSUBPS: 0 addsub, 1 hadd, 2 hsub. */
@@ -191,16 +195,16 @@ function flagsOf(relation: u32): i32 {
 }
 
 /** COMISS, UCOMISS (quiet): ZF PF CF as in EFLAGS. A fault may be pending. */
-export function sse_comi_ss(a: usize, b: usize, quiet: u32): i32 {
+export function sse_comi_ss(a: u32, b: u32, quiet: u32): i32 {
   beginOperation();
-  const r = relation32(load<u32>(a), load<u32>(b), quiet == 0);
+  const r = relation32(a, b, quiet == 0);
   commit();
   return flagsOf(r);
 }
 
-export function sse_comi_sd(a: usize, b: usize, quiet: u32): i32 {
+export function sse_comi_sd(a: u64, b: u64, quiet: u32): i32 {
   beginOperation();
-  const r = relation64(load<u64>(a), load<u64>(b), quiet == 0);
+  const r = relation64(a, b, quiet == 0);
   commit();
   return flagsOf(r);
 }
@@ -238,31 +242,33 @@ function modeOf(truncate: u32): u32 {
   return truncate ? 3 : (load<u32>(MXCSR) >> 13) & 3;
 }
 
-/** CVT(T)SS2SI: (from, bits 32 or 64, truncate). The result is sign-extended; a fault may be pending. */
-export function sse_ss_to_integer(from: usize, bits: i32, truncate: u32): i64 {
+/** CVT(T)SS2SI: (value, bits 32 or 64, truncate). The result is sign-extended; a fault may be pending. */
+export function sse_ss_to_integer(value: u32, bits: i32, truncate: u32): i64 {
   beginOperation();
-  const r = integerOf32(load<u32>(from), bits, modeOf(truncate));
+  const r = integerOf32(value, bits, modeOf(truncate));
   commit();
   return r;
 }
 
-export function sse_sd_to_integer(from: usize, bits: i32, truncate: u32): i64 {
+export function sse_sd_to_integer(value: u64, bits: i32, truncate: u32): i64 {
   beginOperation();
-  const r = integerOf64(load<u64>(from), bits, modeOf(truncate));
+  const r = integerOf64(value, bits, modeOf(truncate));
   commit();
   return r;
 }
 
-export function sse_integer_to_ss(to: usize, value: i64): void {
+export function sse_integer_to_ss(value: i64): u32 {
   beginOperation();
-  store<u32>(result, <u32>fromInteger(value, 23));
-  put(to, 4);
+  const r = <u32>fromInteger(value, 23);
+  commit();
+  return r;
 }
 
-export function sse_integer_to_sd(to: usize, value: i64): void {
+export function sse_integer_to_sd(value: i64): u64 {
   beginOperation();
-  store<u64>(result, fromInteger(value, 52));
-  put(to, 8);
+  const r = fromInteger(value, 52);
+  commit();
+  return r;
 }
 
 /** CVTPS2DQ, CVTTPS2DQ and, of two lanes, CVT(T)PS2PI. */
@@ -310,16 +316,18 @@ export function sse_pd_to_ps(to: usize, from: usize): void {
   put(to, 16);
 }
 
-export function sse_ss_to_sd(to: usize, from: usize): void {
+export function sse_ss_to_sd(value: u32): u64 {
   beginOperation();
-  store<u64>(result, widenTo64(load<u32>(from)));
-  put(to, 8);
+  const r = widenTo64(value);
+  commit();
+  return r;
 }
 
-export function sse_sd_to_ss(to: usize, from: usize): void {
+export function sse_sd_to_ss(value: u64): u32 {
   beginOperation();
-  store<u32>(result, narrowTo32(load<u64>(from)));
-  put(to, 4);
+  const r = narrowTo32(value);
+  commit();
+  return r;
 }
 
 // -- ROUNDPS... (imm: 0..1 mode, 2 take MXCSR's, 3 suppress precision)

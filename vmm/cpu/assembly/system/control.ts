@@ -1,5 +1,5 @@
 // Control registers (SDM vol.3 2.5, 9.9; vol.2 MOV to CRn) and what changing them switches.
-import { CR0, CR2, CR3, CR4, CR8, EFER, LINEAR_MASK, SEG_CS, SEG_TR, XCR0 } from '../../layout.ts';
+import { CR0, CR2, CR3, CR4, CR8, EFER, LINEAR_MASK, SEG_CS, SEG_TR, SSE_OFF, XCR0 } from '../../layout.ts';
 import { CR4_VALID, EFER_VALID, IGNORE_NUMERIC_ERROR, PAGING_MODE, PAGING_PAE, PHYSICAL_RESERVED, VECTOR_RETRY, XCR0_VALID } from '../../system-layout.ts';
 import { apic_base_read, numeric_error, task_priority_read, task_priority_write } from '../host';
 import { TYPE_TSS16, TYPE_TSS16_BUSY } from './descriptors';
@@ -72,6 +72,7 @@ function writeCr0(wide: u64): void {
     }
   }
   store<u64>(CR0, u64(value));
+  updateVectorAvailability();
   if (changed & (CR0_PG | CR0_PE | CR0_WP)) {
     updatePagingMode();
     flush(false);
@@ -122,6 +123,7 @@ function writeCr4(wide: u64): void {
     if (!loadPdptes(cr3())) return gp(0);
   }
   store<u64>(CR4, u64(value));
+  updateVectorAvailability();
   updatePagingMode();
   if (changed & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)) flush(false);
   updateTlbPointer();
@@ -141,7 +143,9 @@ export function lmsw(value: i32): void {
 }
 
 export function clts(): void {
-  if (requireLevel0()) store<u32>(CR0, cr0() & ~CR0_TS);
+  if (!requireLevel0()) return;
+  store<u32>(CR0, cr0() & ~CR0_TS);
+  updateVectorAvailability();
 }
 
 // -- TLB instructions, caches
@@ -216,6 +220,11 @@ export function xsetbv(index: u32, value: u64): void {
 }
 
 // -- whether the FPU and the vector registers may be used (SDM vol.3 2.5, 13.1; vol.2 table 2-19)
+
+/** After every change of CR0 or CR4: the word that SSE instructions test. */
+export function updateVectorAvailability(): void {
+  store<u32>(SSE_OFF, (cr0() & (CR0_EM | CR0_TS)) | (~cr4() & CR4_OSFXSR));
+}
 
 /** x87 and FXSAVE: #NM by CR0.EM or TS. */
 export function check_fpu(): void {

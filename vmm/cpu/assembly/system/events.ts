@@ -4,7 +4,7 @@ import { A20_MASK, EVENTS, EVENT_EXIT, EVENT_INTERRUPT, EVENT_NMI, EVENT_SHADOW,
 import { ACTIVITY, ACTIVITY_HALTED, ACTIVITY_RUNNING, ACTIVITY_SHUTDOWN, COUNT_INTERRUPTS, INTERRUPT_LINE, NMI_BLOCKED, PENDING_TRAPS } from '../../system-layout.ts';
 import { SHADOW, SHADOW_SS, STEPPING } from '../../system-layout.ts';
 import { acknowledge_interrupt } from '../host';
-import { requireLevel0 } from './control';
+import { requireLevel0, updateVectorAvailability } from './control';
 import { DR6_BS, instructionBreakpoints, mustStep, recordDebug, stepsHere, updateTrapEvent } from './debug';
 import { get_eflags, set_eflags, updateInterruptEvent } from './flags';
 import { SOURCE_EXTERNAL, deliver_exception, interrupt } from './interrupts';
@@ -158,6 +158,7 @@ export function initialize(): void {
 export function state_loaded(): void {
   clearFault();
   updatePagingMode();
+  updateVectorAvailability();
   update_mode();
   deriveSegments();
   update_mode();

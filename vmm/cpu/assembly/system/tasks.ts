@@ -2,6 +2,7 @@
 import { CR0, CR3, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../../layout.ts';
 import { PAGING_MODE, PAGING_OFF, PAGING_PAE, PENDING_TRAPS } from '../../system-layout.ts';
 import { prepareAt, readSystem, writeSystem } from './access';
+import { updateVectorAvailability } from './control';
 import { DR6_BT, updateTrapEvent } from './debug';
 import { TYPE_BUSY, TYPE_TSS16, TYPE_TSS32, attributes, base, dpl, errorOf, fetchDescriptor, isCode, isConforming, isNull } from './descriptors';
 import { isPresent, isReadable, isSystem, isWritableData, limit, markAccessed, setBusy, systemType } from './descriptors';
@@ -86,6 +87,7 @@ export function switchTask(selector: i32, source: i32, ext: i32): void {
 
   committed = true;
   store<u32>(CR0, cr0() | CR0_TS);
+  updateVectorAvailability();
   setSegment(SEG_TR, selector, tss, tssLimit, tssAttributes | (TYPE_BUSY << 8));
   if (wide) loadTask32(tss, source, ext);
   else loadTask16(tss, source, ext);

@@ -442,6 +442,7 @@ export class InterpreterMachine implements Machine {
 
   variable(initial: Int): Variable<Int>;
   variable(initial: Bit): Variable<Bit>;
+  variable<V extends Value>(initial: V): Variable<V>;
   variable(initial: Value): Variable<never> {
     const local = this.body.local(typeOf(initial));
     this.body.set(local, initial);
@@ -450,13 +451,13 @@ export class InterpreterMachine implements Machine {
     return { get, set: (value: Expression) => this.body.set(local, value) } as unknown as Variable<never>;
   }
 
-  if(condition: Bit, then: () => void, otherwise?: () => void): void {
+  if(condition: Bit, then: () => void, otherwise?: () => void, likely?: boolean): void {
     if (typeof condition === 'number') {
       if (condition !== 0) then();
       else otherwise?.();
       return;
     }
-    this.body.if(condition, () => this.#arm(then), otherwise && (() => this.#arm(otherwise)));
+    this.body.if(condition, () => this.#arm(then), otherwise && (() => this.#arm(otherwise)), likely);
   }
 
   /** Runs `code` as one that may not be executed: what it reads, and a stack pointer it begins to move, are its own. */
