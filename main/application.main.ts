@@ -83,16 +83,18 @@ export class Application {
       library: this.#library,
       onMenu: (menu) => this.#setMenu(menu),
       revealFolder: (vm) => void this.#reveal(vm),
+      openWindow: (search) => void this.#newWindow(search),
     });
     this.#library.start();
     this.#newWindow();
     return true;
   }
 
-  #newWindow(): BrowserWindow {
+  /** `search`: what a torn-off window shows, see renderer/state/layout-store.ts. */
+  #newWindow(search = ''): BrowserWindow {
     const window = new this.#electron.BrowserWindow({
-      width: 1280,
-      height: 820,
+      width: search === '' ? 1280 : 900,
+      height: search === '' ? 820 : 680,
       minWidth: 480,
       minHeight: 360,
       show: false,
@@ -113,7 +115,7 @@ export class Application {
     });
     this.#tray?.destroy();
     this.#tray = undefined;
-    void window.loadURL(PAGE_URL);
+    void window.loadURL(`${PAGE_URL}${search}`);
     return window;
   }
 

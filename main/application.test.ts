@@ -181,6 +181,18 @@ describe('a folder', () => {
   });
 });
 
+describe('a view torn off', () => {
+  it('gets a window of its own, and only of this page', async () => {
+    const { electron } = await start((e) => (e.onFork = libraryOf([vm('dos', 'off')])));
+    const ask = (search: unknown) => electron.ipcMain.emit(channel.openWindow, { senderFrame: frame(PAGE) }, search);
+    for (const bad of ['', 'https://example.org/', '?x=</script>', '?a#b', 7]) ask(bad === '' ? 'nonsense' : bad);
+    expect(electron.windows).toHaveLength(1);
+    ask('?machine=dos&view=serial');
+    expect(electron.windows).toHaveLength(2);
+    expect(electron.windows[1]?.url).toBe(`${PAGE}?machine=dos&view=serial`);
+  });
+});
+
 describe('leaving', () => {
   it('quits with the last window when nothing runs', async () => {
     const { electron } = await start((e) => (e.onFork = libraryOf([vm('dos', 'off')])));

@@ -9,6 +9,8 @@ export interface StrateBridge {
   /** The path of a file that was dropped or picked; empty for one that has none. */
   pathForFile(file: File): string;
   revealFolder(vm: string): void;
+  /** Opens the page once more, at `?...`, in a window of its own. */
+  openWindow(search: string): void;
   /** The command table's state, for the application menu: ids, titles and accelerators of what can be done now. */
   publishMenu(menu: readonly MenuSection[]): void;
   /** A menu entry was chosen. */
@@ -43,6 +45,7 @@ export const channel = {
   requestPort: 'strate:request-port',
   port: 'strate:port',
   reveal: 'strate:reveal',
+  openWindow: 'strate:open-window',
   menu: 'strate:menu',
   command: 'strate:command',
   openFiles: 'strate:open-files',

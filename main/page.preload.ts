@@ -7,6 +7,7 @@ const bridge: StrateBridge = {
   requestPort: (ticket: number, target: PortTarget) => ipcRenderer.send(channel.requestPort, ticket, target),
   pathForFile: (file: File) => webUtils.getPathForFile(file),
   revealFolder: (vm: string) => ipcRenderer.send(channel.reveal, vm),
+  openWindow: (search: string) => ipcRenderer.send(channel.openWindow, search),
   publishMenu: (menu: readonly MenuSection[]) => ipcRenderer.send(channel.menu, menu),
   onCommand: (listener) => void ipcRenderer.on(channel.command, (_event, id: string) => listener(id)),
   onOpenFiles: (listener) => void ipcRenderer.on(channel.openFiles, (_event, paths: readonly string[]) => listener(paths)),

@@ -2,7 +2,7 @@ import type { VmSummary } from '../../vmm/protocol/shared.ts';
 import { stopped } from '../../vmm/protocol/states.ts';
 import { translate } from '../i18n/i18n.ts';
 import type { App } from '../state/app.dom.ts';
-import { closeTab, machineTabId, showView, type Tab } from '../state/layout-store.ts';
+import { closeTab, machineTabId, showView, soloSearch, type Tab } from '../state/layout-store.ts';
 import type { MachineSession } from '../state/session.dom.ts';
 
 /** What the commands do. Each either succeeds or throws one line for people; `runCommand` shows it. */
@@ -19,7 +19,7 @@ export async function startVm(app: App, vm: VmSummary): Promise<void> {
   await app.client.call('vm.start', { vm: vm.id });
 }
 
-type SimpleCall = 'vm.pause' | 'vm.resume' | 'vm.reset' | 'vm.powerButton' | 'vm.powerOff';
+export type SimpleCall = 'vm.pause' | 'vm.resume' | 'vm.reset' | 'vm.powerButton' | 'vm.powerOff';
 
 export async function callVm(app: App, method: SimpleCall, vm: VmSummary): Promise<void> {
   await app.client.call(method, { vm: vm.id });
@@ -95,6 +95,12 @@ export async function renameVm(app: App, vm: VmSummary, name: string): Promise<v
 
 export function closeTabOf(app: App, tab: Tab): void {
   if (tab.kind === 'create') app.dropDraft(tab.id);
+  app.layout.setState((layout) => closeTab(layout, tab.id), true);
+}
+
+/** The view goes into a window of its own; here its tab closes. */
+export function tearOff(app: App, tab: Tab & { kind: 'machine' }): void {
+  app.host.openWindow?.(soloSearch(tab));
   app.layout.setState((layout) => closeTab(layout, tab.id), true);
 }
 

@@ -1,10 +1,13 @@
 import {
+  AppWindow,
   Camera,
   CircleHelp,
   ClipboardPaste,
   Command as CommandIcon,
   Copy,
+  EyeOff,
   FileUp,
+  FolderInput,
   FolderOpen,
   House,
   Keyboard,
@@ -25,6 +28,8 @@ import {
   Settings,
   SlidersHorizontal,
   SquareTerminal,
+  Sunrise,
+  Tag,
   TextSelect,
   Trash2,
   X,
@@ -34,6 +39,7 @@ import type { LibraryMethods } from '../../vmm/protocol/methods.ts';
 import { libraryMethods } from '../../vmm/protocol/methods.ts';
 import { alive, type VmState } from '../../vmm/protocol/states.ts';
 import { libraryTab, type MachineView, openTab, showView, stepTab } from '../state/layout-store.ts';
+import * as organise from '../library/organise.dom.ts';
 import * as act from './actions.dom.ts';
 import type { Command, CommandContext } from './command.ts';
 
@@ -104,6 +110,40 @@ export const commands: readonly Command[] = [
     run: ({ app, vm }) => vm && act.beginRename(app, vm),
   },
   { id: 'clone', title: 'command.clone', group: 'machine', icon: Copy, enabled: when('vm.clone'), run: ({ app, vm }) => vm && act.cloneVm(app, vm) },
+  {
+    id: 'move-to-folder',
+    title: 'command.moveToFolder',
+    group: 'machine',
+    icon: FolderInput,
+    enabled: hasVm,
+    run: ({ app, vm }) => vm && organise.moveToFolder(app, [vm]),
+  },
+  {
+    id: 'edit-tags',
+    title: 'command.editTags',
+    group: 'machine',
+    icon: Tag,
+    enabled: hasVm,
+    run: ({ app, vm }) => vm && organise.editTags(app, [vm]),
+  },
+  {
+    id: 'private',
+    title: 'command.private',
+    group: 'machine',
+    icon: EyeOff,
+    enabled: hasVm,
+    checked: ({ vm }) => vm?.private === true,
+    run: ({ app, vm }) => vm && organise.setPrivate(app, [vm], !vm.private),
+  },
+  {
+    id: 'autostart',
+    title: 'command.autostart',
+    group: 'machine',
+    icon: Sunrise,
+    enabled: hasVm,
+    checked: ({ vm }) => vm?.autostart === true,
+    run: ({ app, vm }) => vm && organise.setAutostart(app, [vm], !vm.autostart),
+  },
   {
     id: 'reveal',
     title: 'command.reveal',
@@ -282,6 +322,17 @@ export const commands: readonly Command[] = [
     run: view('monitor'),
   },
   { id: 'view-log', title: 'command.viewLog', group: 'view', icon: ScrollText, enabled: hasVm, checked: viewIs('log'), run: view('log') },
+  {
+    id: 'tear-off',
+    title: 'command.tearOff',
+    group: 'view',
+    icon: AppWindow,
+    shortcut: 'Mod+Alt+D',
+    enabled: ({ app, tab }) => tab?.kind === 'machine' && app.solo === undefined && app.host.openWindow !== undefined,
+    run: ({ app, tab }) => {
+      if (tab?.kind === 'machine') act.tearOff(app, tab);
+    },
+  },
   {
     id: 'sidebar',
     title: 'command.sidebar',

@@ -15,6 +15,7 @@ export function browserHost(location: Location): Host {
     openLibrary: () => connect(socketAt('/api/library'), 'library'),
     openMachine: (id) => connect(socketAt(`/api/machine/${encodeURIComponent(id)}`), 'machine'),
     offer: upload,
+    openWindow: (search) => void window.open(search, '_blank', 'popup,width=900,height=680'),
   };
 }
 

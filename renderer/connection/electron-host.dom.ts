@@ -40,6 +40,7 @@ export function electronHost(window: Window, bridge: StrateBridge): Host {
       const path = bridge.pathForFile(file);
       return path === '' ? Promise.reject(new Error(`${file.name} is not a file on this computer`)) : Promise.resolve({ path });
     },
+    openWindow: (search) => bridge.openWindow(search),
     revealFolder: (vm) => bridge.revealFolder(vm),
   };
 }

@@ -30,6 +30,8 @@ export interface Host {
   readonly filesStayInPlace: boolean;
   /** The desktop around the page: its application menu, and files that are opened from outside. */
   readonly desktop?: Desktop;
+  /** Opens a view of a machine in a window of its own; undefined where there are no windows. */
+  openWindow?(search: string): void;
   /** Shows a VM's folder in the desktop's file manager, where there is one. */
   revealFolder?(vm: string): void;
 }

@@ -181,6 +181,11 @@ export class FakeLibrary implements Host {
         }),
         'vm.list': () => ({ vms: [...this.entries.values()].map(({ vm }) => vm) }),
         'vm.get': ({ vm }) => ({ vm: this.#entry(vm).vm, config: { ...this.#entry(vm).config } }),
+        'vm.search': ({ text }) => ({
+          hits: [...this.entries.values()]
+            .filter(({ config }) => config.notes.toLowerCase().includes(text.toLowerCase()))
+            .map(({ vm, config }) => ({ vm: vm.id, where: 'notes' as const, line: config.notes })),
+        }),
         'vm.create': ({ config }) => ({ vm: this.add(config as { name: string }) }),
         'vm.configure': ({ vm, changes }) => {
           const entry = this.#entry(vm);

@@ -1,5 +1,9 @@
+import { libraryEn } from './library.en.ts';
+
 /** English: the source of every text. Keys are grouped by where they are shown; fr.ts has the same ones (i18n.test.ts). */
 export const en = {
+  ...libraryEn,
+
   'action.cancel': 'Cancel',
   'action.clear': 'Clear',
   'action.dismiss': 'Dismiss',

@@ -1,20 +1,16 @@
 import { Download, FileUp, Plus } from 'lucide-react';
-import { useRef, useState } from 'react';
-import { useStore } from 'zustand';
-import { GridList, GridListItem } from 'react-aria-components';
+import { useState } from 'react';
 import * as act from '../commands/actions.dom.ts';
 import { runCommand } from '../commands/command.ts';
 import { useCommandContext } from '../commands/context.dom.ts';
 import { command } from '../commands/table.ts';
-import { ago, bytes } from '../i18n/format.ts';
+import { bytes } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
-import { useApp, useLibrary, useSystemTitle } from '../state/context.dom.tsx';
-import { type Guest, grouped } from '../state/library-store.ts';
+import { useApp, useLibrary } from '../state/context.dom.tsx';
+import type { Guest } from '../state/library-store.ts';
 import { Button } from '../ui/button.dom.tsx';
 import { Notice } from '../ui/feedback.dom.tsx';
-import { StateBadge } from './state-badge.dom.tsx';
-import { Thumbnail } from './thumbnail.dom.tsx';
-import { VmContextMenu } from './vm-menu.dom.tsx';
+import { Machines } from './machines.dom.tsx';
 
 /** The library tab: on the first day one drop zone and something to try; from then on the machines. */
 export function Home() {
@@ -84,7 +80,7 @@ function DropPicture() {
 }
 
 /** Small guests to try. `most`: how many are offered before "more". */
-function TryGuests({ most, title }: { most: number; title: string }) {
+export function TryGuests({ most, title }: { most: number; title: string }) {
   const t = useText();
   const guests = useLibrary((s) => s.guests);
   const [all, setAll] = useState(false);
@@ -134,81 +130,5 @@ function TryGuest({ guest }: { guest: Guest }) {
         {busy ? t('first.fetching') : t('first.tryIt')}
       </Button>
     </li>
-  );
-}
-
-function SystemTitle({ id }: { id: string }) {
-  return <span>{useSystemTitle(id)}</span>;
-}
-
-function Machines() {
-  const app = useApp();
-  const t = useText();
-  const vms = useLibrary((s) => s.vms);
-  const query = useStore(app.transient, (s) => s.query);
-  const area = useRef<HTMLDivElement>(null);
-  const context = useCommandContext();
-  const groups = grouped(vms.values(), query);
-  const now = Date.now();
-  return (
-    <div className="machines" ref={area}>
-      <header className="page-head">
-        <h1>{t('home.title')}</h1>
-        <span className="page-tools">
-          <Button icon={Plus} onPress={() => void runCommand(command('new'), context)}>
-            {t('command.new')}
-          </Button>
-          <Button kind="primary" icon={FileUp} onPress={() => act.pickFiles(app)}>
-            {t('command.openFile')}
-          </Button>
-        </span>
-      </header>
-      {groups.map((group) => (
-        <section key={group.folder} className="machine-group">
-          {group.folder !== '' && <h2>{group.folder}</h2>}
-          <GridList
-            aria-label={group.folder || t('sidebar.machines')}
-            layout="grid"
-            className="cards"
-            selectionMode="none"
-            onAction={(key) => {
-              const vm = vms.get(String(key));
-              if (vm) act.openVm(app, vm);
-            }}
-          >
-            {group.vms.map((vm) => (
-              <GridListItem key={vm.id} id={vm.id} textValue={vm.name} className="card">
-                <span className="card-body" data-vm={vm.id}>
-                  <Thumbnail vm={vm} />
-                  <span className="card-text">
-                    <span className="vm-name">{vm.name}</span>
-                    <span className="card-sub">
-                      <StateBadge state={vm.state} />
-                      <SystemTitle id={vm.system} />
-                      {vm.lastStarted !== undefined && <span className="card-when">{ago(vm.lastStarted, now)}</span>}
-                    </span>
-                    {vm.problem !== undefined && <span className="card-problem">{vm.problem}</span>}
-                    {vm.tags.length > 0 && (
-                      <span className="tags">
-                        {vm.tags.map((tag) => (
-                          <span key={tag} className="tag">
-                            {tag}
-                          </span>
-                        ))}
-                      </span>
-                    )}
-                  </span>
-                </span>
-              </GridListItem>
-            ))}
-          </GridList>
-        </section>
-      ))}
-      <p className="home-hint">
-        <FileUp size={15} aria-hidden /> {t('home.dropHint')}
-      </p>
-      <TryGuests most={0} title={t('home.try')} />
-      <VmContextMenu area={area} />
-    </div>
   );
 }

@@ -7,7 +7,7 @@ import { MenuBody } from '../ui/menu.dom.tsx';
 const groups = [
   ['start', 'resume', 'pause', 'power-button', 'reset', 'power-off'],
   ['view-console', 'view-hardware', 'view-log'],
-  ['rename', 'clone', 'reveal'],
+  ['rename', 'clone', 'move-to-folder', 'edit-tags', 'private', 'autostart', 'reveal'],
   ['delete'],
 ] as const;
 

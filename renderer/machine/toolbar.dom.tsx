@@ -78,7 +78,18 @@ export function MachineToolbar({ vm, compact = false }: { vm: VmSummary; compact
         </>
       )}
       {!compact && (
-        <Menu label={t('machine.more')} groups={groupsOf([['select-text', 'copy-text'], ['rename', 'clone', 'reveal'], ['delete']], context)}>
+        <Menu
+          label={t('machine.more')}
+          groups={groupsOf(
+            [
+              ['select-text', 'copy-text'],
+              ['tear-off'],
+              ['rename', 'clone', 'move-to-folder', 'edit-tags', 'private', 'autostart', 'reveal'],
+              ['delete'],
+            ],
+            context,
+          )}
+        >
           <IconButton icon={Ellipsis} label={t('machine.more')} />
         </Menu>
       )}

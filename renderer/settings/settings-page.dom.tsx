@@ -4,7 +4,7 @@ import { hostKeyCap } from '../commands/shortcut.ts';
 import { number } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
 import { useApp, useLibrary, useSettings } from '../state/context.dom.tsx';
-import { contrasts, hostKeys, languages, motions, scalings, type Settings, themes } from '../state/settings.ts';
+import { contrasts, hostKeys, languages, librarySorts, motions, scalings, type Settings, themes } from '../state/settings.ts';
 import { Facts } from '../machine/inspector.dom.tsx';
 import { Select, Switch } from '../ui/field.dom.tsx';
 
@@ -76,6 +76,12 @@ export function SettingsPage() {
         </Switch>
       </Group>
       <Group title={t('settings.library')}>
+        <Select
+          label={t('sort.label')}
+          value={settings.librarySort}
+          choices={librarySorts.map((id) => ({ id, title: t(`sort.${id}`) }))}
+          onChange={(librarySort) => change({ librarySort })}
+        />
         <Switch value={settings.thumbnails} onChange={(thumbnails) => change({ thumbnails })}>
           {t('settings.thumbnails')}
         </Switch>

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { TabPanel, Tabs } from 'react-aria-components';
 import { useStore } from 'zustand';
 import { CreatePage } from '../create/create-page.dom.tsx';
@@ -29,6 +30,7 @@ export function Shell() {
   useTheme();
   useShortcuts();
   useDesktop();
+  useWindowTitle();
   const sidebar = usePanel('sidebar');
   useNarrow();
   const tabs = useLayout((s) => s.tabs);
@@ -37,15 +39,15 @@ export function Shell() {
   const problem = useLibrary((s) => s.linkProblem);
   const confirmation = useStore(app.transient, (s) => s.confirmation);
   return (
-    <div className="shell" data-sidebar={sidebar ? '' : undefined}>
-      {sidebar && <Sidebar />}
+    <div className="shell" data-sidebar={sidebar && !app.solo ? '' : undefined} data-solo={app.solo ? '' : undefined}>
+      {sidebar && !app.solo && <Sidebar />}
       <Tabs
         className="centre"
         selectedKey={active}
         onSelectionChange={(key) => app.layout.setState({ active: String(key) })}
         keyboardActivation="manual"
       >
-        <TabStrip />
+        {!app.solo && <TabStrip />}
         {link === 'lost' && (
           <p className="link-lost" role="alert">
             {t('link.lostLong')} {problem}
@@ -59,13 +61,22 @@ export function Shell() {
           </TabPanel>
         ))}
       </Tabs>
-      <StatusStrip />
+      {!app.solo && <StatusStrip />}
       <Notices />
       <DropLayer />
       <Palette />
       <ConfirmDialog question={confirmation} onClose={() => app.transient.setState({ confirmation: undefined })} />
     </div>
   );
+}
+
+/** The window is called after the machine it shows: what the desktop's own lists of windows tell. */
+function useWindowTitle(): void {
+  const tab = useLayout((s) => s.tabs.find((open) => open.id === s.active));
+  const name = useLibrary((s) => (tab?.kind === 'machine' ? s.vms.get(tab.vm)?.name : undefined));
+  useEffect(() => {
+    document.title = name === undefined ? 'Strate' : `${name.slice(0, 120)} · Strate`;
+  }, [name]);
 }
 
 function Page({ tab }: { tab: Tab }) {

@@ -1,5 +1,5 @@
 import { CircleCheck, FolderClosed, Plus, Settings, Trash2 } from 'lucide-react';
-import { useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 import { GridList, GridListHeader, GridListItem, GridListSection, Input, TextField } from 'react-aria-components';
 import { useStore } from 'zustand';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
@@ -11,10 +11,10 @@ import { Mark } from '../design/mark.dom.tsx';
 import { useText } from '../i18n/i18n.ts';
 import { StateBadge } from '../library/state-badge.dom.tsx';
 import { Thumbnail } from '../library/thumbnail.dom.tsx';
+import { useArrangement } from '../library/use-arrangement.dom.ts';
 import { VmContextMenu } from '../library/vm-menu.dom.tsx';
-import { useApp, useLayout, useLibrary, useSystemTitle } from '../state/context.dom.tsx';
+import { useApp, useLayout, useLibrary, useSettings, useSystemTitle } from '../state/context.dom.tsx';
 import { machineTabId } from '../state/layout-store.ts';
-import { grouped } from '../state/library-store.ts';
 import { IconButton } from '../ui/button.dom.tsx';
 import { SearchField } from '../ui/field.dom.tsx';
 import { Menu } from '../ui/menu.dom.tsx';
@@ -25,12 +25,12 @@ export function Sidebar() {
   const t = useText();
   const vms = useLibrary((s) => s.vms);
   const trash = useLibrary((s) => s.trash.length);
-  const query = useStore(app.transient, (s) => s.query);
   const active = useLayout((s) => s.active);
   const area = useRef<HTMLElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const renaming = useStore(app.transient, (s) => (s.renaming === undefined ? undefined : vms.get(s.renaming)));
-  const groups = useMemo(() => grouped(vms.values(), query), [vms, query]);
+  const { groups, query } = useArrangement();
+  const closed = useSettings((s) => s.closedFolders);
   const context = useCommandContext();
 
   return (
@@ -70,7 +70,7 @@ export function Sidebar() {
                     <FolderClosed size={13} aria-hidden /> {group.folder}
                   </GridListHeader>
                 )}
-                {group.vms.map((vm) => (
+                {(query === '' && closed.includes(group.folder) ? [] : group.vms).map((vm) => (
                   <VmRow key={vm.id} vm={vm} isOpen={active === machineTabId(vm.id)} />
                 ))}
               </GridListSection>

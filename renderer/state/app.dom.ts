@@ -4,17 +4,21 @@ import { alive } from '../../vmm/protocol/states.ts';
 import type { Host, LibraryClient } from '../connection/host.ts';
 import { createDraft, type Draft } from '../create/draft.ts';
 import { translate } from '../i18n/i18n.ts';
+import type { QuickPick } from '../palette/quick-pick.ts';
 import type { Confirmation } from '../ui/feedback.dom.tsx';
-import { createLayoutStore, openTab, parseLayout, type LayoutStore } from './layout-store.ts';
+import { createLayoutStore, openTab, parseLayout, type LayoutStore, type Solo, soloLayout } from './layout-store.ts';
 import { createLibraryStore, followLibrary, type LibraryStore } from './library-store.ts';
 import { createNoticeStore } from './notices.ts';
 import { MachineSession } from './session.dom.ts';
 import { createSettingsStore, parseSettings, type Settings, type SettingsStore } from './settings.ts';
 
 interface Transient {
-  readonly palette: boolean;
+  /** The palette is open: with every command, or with the few choices that a command asks for. */
+  readonly palette: boolean | QuickPick;
   readonly query: string;
   readonly confirmation: Confirmation | undefined;
+  /** VMs that are marked in the library, for what is done to many at once. */
+  readonly selection: ReadonlySet<string>;
   /** The VM whose name is being edited in the sidebar. */
   readonly renaming: string | undefined;
   /** The text of a text-mode screen can be selected, and the mouse is the person's. */
@@ -40,6 +44,7 @@ const RETRY = [500, 1000, 2000, 5000];
 export class App {
   readonly host: Host;
   readonly document: Document;
+  readonly solo: Solo | undefined;
   readonly library: LibraryStore = createLibraryStore();
   readonly layout: LayoutStore;
   readonly settings: SettingsStore = createSettingsStore();
@@ -47,6 +52,7 @@ export class App {
   readonly transient = createStore<Transient>(() => ({
     palette: false,
     query: '',
+    selection: new Set(),
     confirmation: undefined,
     renaming: undefined,
     selectText: false,
@@ -66,14 +72,16 @@ export class App {
   #retry: ReturnType<typeof setTimeout> | undefined;
   readonly #jobWaiters = new Map<string, (job: JobInfo) => void>();
 
-  constructor(host: Host, document: Document, storage?: Storage) {
+  /** `solo`: the window shows this one view and nothing around it; its layout is not kept. */
+  constructor(host: Host, document: Document, storage?: Storage, solo?: Solo) {
     this.host = host;
+    this.solo = solo;
     this.document = document;
     this.#storage = storage;
-    this.layout = createLayoutStore(parseLayout(storage?.getItem(LAYOUT_KEY) ?? null));
+    this.layout = createLayoutStore(solo ? soloLayout(solo) : parseLayout(storage?.getItem(LAYOUT_KEY) ?? null));
     this.layout.subscribe((layout, before) => {
       if (layout.tabs !== before.tabs || layout.active !== before.active) this.transient.setState({ overlay: undefined });
-      this.#storage?.setItem(LAYOUT_KEY, JSON.stringify(layout));
+      if (solo === undefined) this.#storage?.setItem(LAYOUT_KEY, JSON.stringify(layout));
       this.#openSessions();
     });
     this.library.subscribe(() => {

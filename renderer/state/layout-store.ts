@@ -76,5 +76,22 @@ function parseTab(value: unknown): Tab[] {
   return [];
 }
 
+/** A window torn off: one view of one machine. Its address says which (`?machine=ID&view=serial`). */
+export interface Solo {
+  readonly vm: string;
+  readonly view: MachineView;
+}
+
+export function parseSolo(search: string): Solo | undefined {
+  const query = new URLSearchParams(search);
+  const vm = query.get('machine');
+  if (vm === null || vm === '') return undefined;
+  return { vm, view: machineViews.find((known) => known === query.get('view')) ?? 'console' };
+}
+
+export const soloSearch = ({ vm, view }: Solo): string => `?${new URLSearchParams({ machine: vm, view }).toString()}`;
+
+export const soloLayout = ({ vm, view }: Solo): Layout => ({ ...showView(emptyLayout, vm, view), sidebar: false, inspector: false });
+
 export type LayoutStore = ReturnType<typeof createLayoutStore>;
 export const createLayoutStore = (layout: Layout = emptyLayout) => createStore<Layout>(() => layout);

@@ -66,33 +66,3 @@ export async function followLibrary(client: LibraryClient, store: LibraryStore):
   });
   return () => ends.forEach((end) => end());
 }
-
-/** Matches every word of the query against name, system, tags and folder; accents and case do not count. */
-export function matches(vm: VmSummary, query: string): boolean {
-  const fold = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-  const text = fold([vm.name, vm.system, vm.folder, ...vm.tags].join('\n'));
-  return fold(query)
-    .split(/\s+/)
-    .every((word) => text.includes(word));
-}
-
-export interface FolderGroup {
-  /** Empty: the top level. */
-  readonly folder: string;
-  readonly vms: readonly VmSummary[];
-}
-
-/** The VMs to show, by folder: the top level first, then folders by name; VMs by name within. */
-export function grouped(vms: Iterable<VmSummary>, query: string): FolderGroup[] {
-  const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
-  const folders = new Map<string, VmSummary[]>();
-  for (const vm of vms) {
-    if (!matches(vm, query)) continue;
-    const group = folders.get(vm.folder);
-    if (group) group.push(vm);
-    else folders.set(vm.folder, [vm]);
-  }
-  return [...folders]
-    .sort(([a], [b]) => byName.compare(a, b))
-    .map(([folder, group]) => ({ folder, vms: group.sort((a, b) => byName.compare(a.name, b.name) || a.id.localeCompare(b.id)) }));
-}

@@ -5,6 +5,7 @@ export const themes = ['system', 'light', 'dark'] as const;
 export const contrasts = ['system', 'normal', 'more'] as const;
 export const motions = ['system', 'less'] as const;
 export const languages = ['system', 'en', 'fr'] as const;
+export const librarySorts = ['name', 'used', 'state', 'created', 'memory'] as const;
 export const scalings = ['integer', 'smooth'] as const;
 /** Keys that can be the host key: modifiers by position that few guests use. */
 export const hostKeys = ['ControlRight', 'AltRight', 'MetaRight', 'ShiftRight', 'ScrollLock', 'Pause'] as const;
@@ -24,9 +25,13 @@ export const settingsSchema = z.object({
   announceScreen: z.boolean().catch(false),
   guestLayout: z.enum(['us', 'uk', 'fr', 'de']).catch('us'),
   thumbnails: z.boolean().catch(true),
+  librarySort: z.enum(librarySorts).catch('name'),
+  /** Folders of the library that are folded up. */
+  closedFolders: z.array(z.string()).catch([]),
   /** Dropped images are copied into the machine's folder. */
   copyImages: z.boolean().catch(true),
 });
+export type LibrarySort = (typeof librarySorts)[number];
 export type Settings = z.output<typeof settingsSchema>;
 
 export const defaultSettings: Settings = settingsSchema.parse({});

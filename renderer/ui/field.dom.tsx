@@ -1,7 +1,8 @@
-import { ChevronsUpDown, CircleAlert, Search, X } from 'lucide-react';
+import { Check, ChevronsUpDown, CircleAlert, Search, X } from 'lucide-react';
 import type { ReactNode } from 'react';
 import {
   Button,
+  Checkbox,
   FieldError,
   Input,
   Label,
@@ -182,6 +183,15 @@ export function SearchField({
       <Input className="input" placeholder={placeholder} />
       <IconButton icon={X} label={clear} size="s" />
     </AriaSearchField>
+  );
+}
+
+/** The box that marks an item of a list for what is done to many. */
+export function SelectBox({ label }: { label: string }) {
+  return (
+    <Checkbox slot="selection" className="select-box" aria-label={label}>
+      <Check aria-hidden />
+    </Checkbox>
   );
 }
 

@@ -48,7 +48,7 @@ describeWithChromium('the desktop application', () => {
       node: ['require', 'process', 'module', 'Buffer', 'global'].filter((name) => name in window),
     }));
     expect(seen).toEqual({
-      bridge: ['onCommand', 'onOpenFiles', 'pathForFile', 'platform', 'publishMenu', 'requestPort', 'revealFolder'],
+      bridge: ['onCommand', 'onOpenFiles', 'openWindow', 'pathForFile', 'platform', 'publishMenu', 'requestPort', 'revealFolder'],
       node: [],
     });
   });

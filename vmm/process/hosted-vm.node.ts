@@ -9,7 +9,7 @@ import type { RunEnd } from './machine-messages.ts';
 import type { Session } from './session.ts';
 import { endRun, takeRun } from './run-record.node.ts';
 import { Vm, type VmOptions } from './vm.node.ts';
-import { THUMBNAIL_FILE } from './vm-folder.node.ts';
+import { SCREEN_TEXT_FILE, THUMBNAIL_FILE } from './vm-folder.node.ts';
 
 export interface HostedVmOptions extends VmOptions {
   /** The VM's folder; absent for a machine that is in no library. */
@@ -49,7 +49,7 @@ export async function hostVm(options: HostedVmOptions): Promise<HostedVm> {
     if (folder !== undefined) endRun(folder, { how: 'killed', status: 2 });
     throw error;
   }
-  const picture = folder !== undefined && !options.config.private ? new ThumbnailFile(vm.session, folder) : undefined;
+  const picture = folder !== undefined && !options.config.private ? new ScreenFiles(vm.session, folder) : undefined;
   const ended = vm.ended.then(async (end) => {
     await picture?.finish();
     if (folder !== undefined) endRun(folder, end);
@@ -59,16 +59,18 @@ export async function hostVm(options: HostedVmOptions): Promise<HostedVm> {
   return { vm, ended };
 }
 
-/** Draws the screen small every few seconds, for libraries. */
-class ThumbnailFile {
+/** Keeps the screen for libraries, every few seconds: small, and its characters in a text mode. */
+class ScreenFiles {
   readonly #session: Session;
-  readonly #path: string;
+  readonly #picture: string;
+  readonly #text: string;
   readonly #timer: NodeJS.Timeout;
-  #last = '';
+  readonly #last = new Map<string, string>();
 
   constructor(session: Session, folder: string) {
     this.#session = session;
-    this.#path = join(folder, THUMBNAIL_FILE);
+    this.#picture = join(folder, THUMBNAIL_FILE);
+    this.#text = join(folder, SCREEN_TEXT_FILE);
     this.#timer = setInterval(() => {
       if (session.state === 'running') void this.#draw();
     }, THUMBNAIL_INTERVAL);
@@ -83,15 +85,25 @@ class ThumbnailFile {
   async #draw(): Promise<void> {
     if (!this.#session.hasDisplay) return;
     try {
-      const { surface, aspect } = (await this.#session.frames.look()).mode;
-      const png = encodePng(thumbnail(surface, aspect, THUMBNAIL_WIDTH));
-      const contents = Buffer.from(png).toString('base64');
-      if (contents === this.#last) return;
-      this.#last = contents;
-      writeFileSync(`${this.#path}.tmp`, png);
-      renameSync(`${this.#path}.tmp`, this.#path);
+      const screen = await this.#session.frames.look();
+      const { surface, aspect } = screen.mode;
+      const lines = screen.text()?.lines.map((line) => line.trimEnd());
+      this.#write(this.#picture, encodePng(thumbnail(surface, aspect, THUMBNAIL_WIDTH)));
+      this.#write(this.#text, Buffer.from(lines?.join('\n').trimEnd() ?? ''));
     } catch {
-      rmSync(`${this.#path}.tmp`, { force: true }); // no picture is not worth a word
+      // no picture is not worth a word
+    }
+  }
+
+  #write(path: string, contents: Uint8Array): void {
+    const key = Buffer.from(contents).toString('base64');
+    if (this.#last.get(path) === key) return;
+    this.#last.set(path, key);
+    try {
+      writeFileSync(`${path}.tmp`, contents, { mode: 0o600 });
+      renameSync(`${path}.tmp`, path);
+    } catch {
+      rmSync(`${path}.tmp`, { force: true });
     }
   }
 }

@@ -7,6 +7,7 @@
  *     control.sock      the protocol (elsewhere when the path would be too long; run.json names it)
  *     strate.log        log of the last run, strate.log.1 of the one before
  *     thumbnail.png     the screen as last seen
+ *     screen.txt        the characters on it, in a text mode
  *     *.img, *.qcow2    its disks
  */
 import { randomUUID } from 'node:crypto';
@@ -20,6 +21,7 @@ export const RUN_FILE = 'run.json';
 export const LAST_RUN_FILE = 'last-run.json';
 export const LOG_FILE = 'strate.log';
 export const THUMBNAIL_FILE = 'thumbnail.png';
+export const SCREEN_TEXT_FILE = 'screen.txt';
 
 /** Nobody writes a configuration of this size, characters. */
 const MAX_CONFIG = 4 << 20;

@@ -34,6 +34,11 @@ export const libraryMethods = {
     params: { vm: vmRef },
     result: { vm: vmSummarySchema, config: z.record(z.string(), z.unknown()) },
   }),
+  'vm.search': method({
+    summary: 'VMs whose notes, or the text last seen on their screen, have every word; private VMs are found by their notes only',
+    params: { text: z.string().min(1).max(200) },
+    result: { hits: z.array(z.looseObject({ vm: z.string(), where: z.enum(['notes', 'screen']), line: z.string() })) },
+  }),
   'vm.create': method({
     summary: 'Make a VM from a configuration; only the name is needed. `disks` are made as new, empty images',
     params: {

@@ -57,6 +57,7 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       const entry = library.find(vm);
       return { vm: entry.summary(), config: { ...entry.config } };
     },
+    'vm.search': ({ text }) => ({ hits: library.search(text) }),
     'vm.create': async ({ config, disks }) => summary(await createVm(library, config, disks)),
     'vm.configure': async ({ vm, changes }) => {
       const { entry, nextStart } = await library.configure(vm, changes);

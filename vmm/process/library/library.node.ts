@@ -11,7 +11,7 @@ import { writeConfig } from '../vm-folder.node.ts';
 import { Jobs } from './jobs.ts';
 import type { Launcher } from './launcher.node.ts';
 import type { Store } from './store.node.ts';
-import { VmEntry } from './vm-entry.node.ts';
+import { foldText, VmEntry } from './vm-entry.node.ts';
 
 export interface LibraryEventsData {
   changed: VmSummary;
@@ -98,6 +98,14 @@ export class Library extends Emitter<LibraryEventsData> {
     if (named.length > 1)
       throw new VmmError('usage', `${named.length} machines are called ${JSON.stringify(ref)}; use the id: ${named.map(({ id }) => id).join(', ')}`);
     throw new VmmError('not-found', `there is no machine ${JSON.stringify(ref)}`);
+  }
+
+  /** VMs that have every word in their notes or on their screen, with the line that tells. */
+  search(text: string): { vm: string; where: 'notes' | 'screen'; line: string }[] {
+    const words = foldText(text)
+      .split(/\s+/)
+      .filter((word) => word !== '');
+    return [...this.#entries.values()].flatMap((entry) => entry.search(words) ?? []);
   }
 
   stateOf(ref: string): VmState | undefined {

@@ -54,6 +54,17 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
   }
 }
 
+it('finds machines by their notes and by what stood on their screen, private ones by their notes only', async () => {
+  const debian = await create('debian', { notes: 'the mail server\nof the Café' });
+  const dos = await create('dos');
+  const secret = await create('secret', { private: true });
+  for (const vm of [dos, secret]) writeFileSync(join(vm.directory, 'screen.txt'), 'C:\\>dir\n Volume in drive C is GAMES\n');
+  const search = async (text: string) => (await client.call('vm.search', { text })).hits;
+  expect(await search('cafe')).toEqual([{ vm: debian.id, where: 'notes', line: 'of the Café' }]);
+  expect(await search('games volume')).toEqual([{ vm: dos.id, where: 'screen', line: 'Volume in drive C is GAMES' }]);
+  expect(await search('games server')).toEqual([]);
+});
+
 /** Waits for the job that a call began. */
 async function finished({ job }: { job: string }): Promise<JobInfo> {
   let found: JobInfo | undefined;

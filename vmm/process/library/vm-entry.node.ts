@@ -7,7 +7,7 @@ import type { VmConfig } from '../../protocol/config.ts';
 import type { VmSummary } from '../../protocol/shared.ts';
 import type { VmState } from '../../protocol/states.ts';
 import { lastRunOf, runStateOf } from '../run-record.node.ts';
-import { LOG_FILE, THUMBNAIL_FILE } from '../vm-folder.node.ts';
+import { LOG_FILE, SCREEN_TEXT_FILE, THUMBNAIL_FILE } from '../vm-folder.node.ts';
 import { PROCESS_LOG } from './launcher.node.ts';
 import { connectMachine } from './machine-link.node.ts';
 import type { Found } from './store.node.ts';
@@ -169,6 +169,23 @@ export class VmEntry {
     };
   }
 
+  /** Where every word stands: in the notes, or in the text of the screen as last seen. */
+  search(words: readonly string[]): { vm: string; where: 'notes' | 'screen'; line: string } | undefined {
+    const { config } = this.#found;
+    if (config === undefined || words.length === 0) return undefined;
+    const places = [
+      { where: 'notes', lines: config.notes.split('\n') },
+      { where: 'screen', lines: config.private ? [] : readLines(join(this.directory, SCREEN_TEXT_FILE)) },
+    ] as const;
+    for (const { where, lines } of places) {
+      const text = foldText(lines.join('\n'));
+      if (!words.every((word) => text.includes(word))) continue;
+      const line = lines.find((one) => words.some((word) => foldText(one).includes(word))) ?? '';
+      return { vm: this.id, where, line: line.trim().slice(0, 200) };
+    }
+    return undefined;
+  }
+
   thumbnail(): Uint8Array | undefined {
     if (this.#found.config?.private === true) return undefined;
     try {
@@ -193,6 +210,11 @@ export class VmEntry {
     this.#shown = shown;
     this.#events.changed(this);
   }
+}
+
+/** Without case and accents. */
+export function foldText(text: string): string {
+  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }
 
 function readLines(path: string): string[] {

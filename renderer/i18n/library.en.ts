@@ -1,0 +1,50 @@
+/** English: the library's order and what is done to many machines. */
+export const libraryEn = {
+  'command.moveToFolder': 'Move to folder…',
+  'command.editTags': 'Tags…',
+  'command.private': 'Hide its screen in the library',
+  'command.autostart': 'Start with Strate',
+  'command.tearOff': 'Open in a window of its own',
+
+  'sort.label': 'Sort machines',
+  'sort.name': 'By name',
+  'sort.used': 'Last used first',
+  'sort.state': 'Running first',
+  'sort.created': 'Newest first',
+  'sort.memory': 'Most memory first',
+
+  'folder.menu': 'Folder {{name}}',
+  'folder.startAll': 'Start all',
+  'folder.selectAll': 'Select all',
+  'folder.renameAsk': 'Rename folder…',
+  'folder.rename': 'Rename folder {{name}}',
+  'folder.renameTo': 'Call it “{{name}}”',
+  'folder.dissolve': 'Dissolve it: its machines move up',
+  'folder.move_one': 'Move {{count}} machine to a folder',
+  'folder.move_other': 'Move {{count}} machines to a folder',
+  'folder.type': 'Type a folder’s name; “/” makes folders in folders',
+  'folder.top': 'No folder',
+  'folder.new': 'New folder “{{name}}”',
+
+  'tags.filter': 'Show only machines with a tag',
+  'tags.edit_one': 'Tags of {{count}} machine',
+  'tags.edit_other': 'Tags of {{count}} machines',
+  'tags.type': 'Type a tag',
+  'tags.add': 'Add',
+  'tags.takeAway': 'Take away',
+  'tags.new': 'New tag “{{name}}”',
+
+  'select.label': 'Selected machines',
+  'select.one': 'Select {{name}}',
+  'select.none': 'Select none',
+  'select.count_one': '{{count}} selected',
+  'select.count_other': '{{count}} selected',
+
+  'hit.notes': 'In its notes:',
+  'hit.screen': 'On its screen:',
+
+  'confirm.powerOffAll.title_one': 'Power off {{count}} machine?',
+  'confirm.powerOffAll.title_other': 'Power off {{count}} machines?',
+  'notice.deletedAll_one': '{{count}} machine is in the trash',
+  'notice.deletedAll_other': '{{count}} machines are in the trash',
+} as const;
