@@ -31,7 +31,7 @@ interface Entry {
   readonly group: string;
   readonly mark: React.ReactNode;
   readonly keys?: readonly string[] | undefined;
-  run(): void;
+  readonly run: () => void;
 }
 
 function CommandBody({ close }: { close: () => void }) {

@@ -6,7 +6,7 @@ export interface Pick {
   readonly title: string;
   readonly detail?: string | undefined;
   readonly icon?: LucideIcon | undefined;
-  run(): void;
+  readonly run: () => void;
 }
 
 /** What a command still needs to know, asked in the palette's place: choices, and where it makes sense whatever was typed. */

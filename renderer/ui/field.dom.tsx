@@ -2,7 +2,8 @@ import { Check, ChevronsUpDown, CircleAlert, Search, X } from 'lucide-react';
 import type { ReactNode } from 'react';
 import {
   Button,
-  Checkbox,
+  CheckboxButton,
+  CheckboxField,
   FieldError,
   Input,
   Label,
@@ -189,9 +190,11 @@ export function SearchField({
 /** The box that marks an item of a list for what is done to many. */
 export function SelectBox({ label }: { label: string }) {
   return (
-    <Checkbox slot="selection" className="select-box" aria-label={label}>
-      <Check aria-hidden />
-    </Checkbox>
+    <CheckboxField slot="selection" aria-label={label} className="select-field">
+      <CheckboxButton className="select-box">
+        <Check aria-hidden />
+      </CheckboxButton>
+    </CheckboxField>
   );
 }
 

@@ -85,6 +85,12 @@ export interface Vcpu {
   reset(): void;
   /** Instructions retired since it was created: exact between slices and during bus accesses. Virtual guest time is derived from it. */
   readonly instructions: number;
+  /**
+   * General register `index` (as instructions number them), low 32 bits, of the instruction whose bus access is being made: hypervisors' back doors pass
+   * arguments so. Writing clears the upper half. Absent when the accelerator cannot.
+   */
+  readGeneral?(index: number): number;
+  writeGeneral?(index: number, value: number): void;
   save(): X86State;
   /** Takes a state of any accelerator. Throws VmmError 'invalid' before anything is changed. */
   load(state: X86State): void;

@@ -17,6 +17,8 @@ export interface MachineEvents {
   leds(lamps: { readonly scroll: boolean; readonly num: boolean; readonly caps: boolean }): void;
   /** The guest opened or locked the tray of a CD drive. */
   tray(drive: string, tray: { readonly open: boolean; readonly locked: boolean }): void;
+  /** The guest began or ceased to use an absolute pointer. */
+  pointerMode(absolute: boolean): void;
   notice(level: 'info' | 'warning' | 'error', message: string): void;
 }
 

@@ -88,6 +88,7 @@ function make(config: Partial<VmConfigInput> = {}): Bench {
       reset: (by) => events.push(`reset by ${by}`),
       leds: () => undefined,
       tray: () => undefined,
+      pointerMode: () => undefined,
       notice: (level, message) => events.push(`${level}: ${message}`),
     },
     bios: new Uint8Array(0x1_0000),

@@ -81,6 +81,7 @@ export class MachineControl {
       },
       leds: (lamps) => say({ type: 'leds', ...lamps }),
       tray: (drive, tray) => say({ type: 'tray', drive, ...tray }),
+      pointerMode: (absolute) => say({ type: 'pointerMode', absolute }),
       notice: (level, message) => say({ type: 'notice', level, message }),
     };
   }
@@ -128,7 +129,7 @@ export class MachineControl {
       case 'mouse':
         return parts.mouse.move(message.dx, message.dy, message.wheel, message.buttons);
       case 'pointer':
-        return; // no absolute pointer is built in yet
+        return parts.backdoor?.pointer(message.x, message.y, message.wheel, message.buttons);
       case 'serialInput':
         return this.serial[message.port]?.input(message.data);
       case 'insert':

@@ -128,6 +128,9 @@ export const vmConfigSchema = z.strictObject({
     })
     .prefault({}),
 
+  /** VMware's back door (port 5658h), through which guests with its driver know the pointer's position: the mouse need not be captured. */
+  absolutePointer: z.boolean().default(true),
+
   /** `virtual`: guest time follows executed instructions, so that equal runs are equal. */
   time: z.enum(['real', 'virtual']).default('real'),
   rtc: rtcBase.default('utc'),

@@ -123,6 +123,14 @@ export class WasmVcpu implements Vcpu {
     return Number(this.#core.system.instructions());
   }
 
+  readGeneral(index: number): number {
+    return this.#core.view.getUint32(L.GPR + 8 * (index & 7), true);
+  }
+
+  writeGeneral(index: number, value: number): void {
+    this.#core.view.setBigUint64(L.GPR + 8 * (index & 7), BigInt(value >>> 0), true);
+  }
+
   save(): X86State {
     assert(!this.#running, 'the state is saved between slices');
     return this.#read();

@@ -79,6 +79,8 @@ export interface Ps2MouseState {
 export interface Ps2Mouse extends Device<Ps2MouseState>, ps2.Ps2Device {
   /** Relative movement in counts (y grows downwards), wheel steps (towards the user is positive) and the buttons that are down (BUTTON_*). */
   move(dx: number, dy: number, wheel: number, buttons: number): void;
+  /** Sends a packet that tells of nothing: its interrupt is what the guest's driver waits for (see vmware-backdoor.ts). */
+  poke(): void;
 }
 
 /** A PS/2 mouse with wheel and up to five buttons. */
@@ -282,6 +284,10 @@ export const ps2Mouse = defineDevice<Ps2MouseState, object, Ps2Mouse>({
         const before = [state.x, state.y, state.wheel, state.buttons];
         Object.assign(state, { x: add(state.x, dx), y: add(state.y, -dy), wheel: add(state.wheel, wheel), buttons: buttons & 31 });
         if (before[0] !== state.x || before[1] !== state.y || before[2] !== state.wheel || before[3] !== state.buttons) state.changed = true;
+        sample();
+      },
+      poke() {
+        state.changed = true;
         sample();
       },
       reset() {

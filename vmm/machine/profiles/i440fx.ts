@@ -21,6 +21,7 @@ import { i8237, type I8237 } from '../../devices/dma/i8237.ts';
 import { i8042 } from '../../devices/input/i8042.ts';
 import { ps2Keyboard, type Ps2Keyboard } from '../../devices/input/ps2-keyboard.ts';
 import { ps2Mouse, type Ps2Mouse } from '../../devices/input/ps2-mouse.ts';
+import { BACKDOOR_PORT, BACKDOOR_PORTS, vmwareBackdoor, type VmwareBackdoor } from '../../devices/input/vmware-backdoor.ts';
 import { createInterrupts, type Interrupts } from '../../devices/irq/interrupt-router.ts';
 import { CONFIG_ADDRESS_PORT, CONFIG_DATA_PORT, pciConfigMechanism } from '../../devices/pci/config-mechanism.ts';
 import { PciBus } from '../../devices/pci/pci-bus.ts';
@@ -56,6 +57,8 @@ interface BoardControl {
 export interface MachineParts {
   readonly keyboard: Ps2Keyboard;
   readonly mouse: Ps2Mouse;
+  /** The absolute pointer; absent where the configuration leaves it out. */
+  readonly backdoor: VmwareBackdoor | undefined;
   readonly serial: readonly Uart16550[];
   readonly display: VgaAdapter | undefined;
   /** CD drives by id. */
@@ -157,6 +160,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   const cmos = cmosContents(board, config, host, floppies.types);
   const rtc = board.install('rtc', rtcMc146818, { irq8: hpetTimer?.rtc ?? interrupts.isaLine(8), time: options.civilTime, cmos });
   const { keyboard, mouse } = installInput(board, host, interrupts, a20, options.control);
+  const backdoor = config.absolutePointer ? installBackdoor(board, config, host, vcpus, mouse) : undefined;
   const serial = installSerial(board, config, host, interrupts);
   mapSystemPorts(board, interrupts, pit, rtc, dma);
   installParallel(board, config, host, interrupts);
@@ -176,7 +180,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
     vcpus.push(vcpu);
     vcpu.a20(a20.level);
   }
-  return { parts: { keyboard, mouse, serial, display, cdroms, floppies, rtc, pm, pci, interrupts }, vcpus };
+  return { parts: { keyboard, mouse, backdoor, serial, display, cdroms, floppies, rtc, pm, pci, interrupts }, vcpus };
 }
 
 /** The 8259s, and for processors that have one, local APICs and an I/O APIC. */
@@ -297,6 +301,21 @@ function installInput(
   board.ports.map(0x60, 1, controller.data);
   board.ports.map(0x64, 1, controller.command);
   return { keyboard, mouse };
+}
+
+/** The registers are those of the first processor: guests fetch the pointer there, where its interrupt goes. */
+function installBackdoor(board: Board, config: VmConfig, host: MachineHost, vcpus: readonly Vcpu[], mouse: Ps2Mouse): VmwareBackdoor {
+  const device = board.install('vmware backdoor', vmwareBackdoor, {
+    registers: {
+      read: (register) => vcpus[0]?.readGeneral?.(register) ?? 0,
+      write: (register, value) => vcpus[0]?.writeGeneral?.(register, value),
+    },
+    memory: config.memory,
+    wake: () => mouse.poke(),
+    absolute: (on) => host.events.pointerMode(on),
+  });
+  board.ports.map(BACKDOOR_PORT, BACKDOOR_PORTS, device.port);
+  return device;
 }
 
 function installSerial(board: Board, config: VmConfig, host: MachineHost, interrupts: Interrupts): Uart16550[] {
