@@ -126,7 +126,7 @@ export function startStrate(): QtestBench {
     log: () => silentLog,
     doorbell: new Int32Array(new SharedArrayBuffer(4)),
     drain: nothing,
-    events: { reset: nothing, leds: nothing, tray: nothing, notice: nothing },
+    events: { reset: nothing, leds: nothing, tray: nothing, pointerMode: nothing, notice: nothing },
     bios: new Uint8Array(0x20000),
     disks: new Map(),
     serial: [peer, peer],

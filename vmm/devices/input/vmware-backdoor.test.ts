@@ -1,11 +1,12 @@
 import { createTestContext, describeDevice } from '../../bus/conformance.ts';
+import type { DeviceContext } from '../../bus/device.ts';
 import { vmwareBackdoor } from './vmware-backdoor.ts';
 
 const MAGIC = 0x564d5868;
 const [EAX, ECX, EDX, EBX] = [0, 1, 2, 3];
 
 /** Plays the driver: sets registers, executes IN EAX, DX. */
-function rig(context = createTestContext()) {
+function rig(context: DeviceContext = createTestContext()) {
   const values = new Array<number>(8).fill(0);
   const heard: boolean[] = [];
   let wakes = 0;
