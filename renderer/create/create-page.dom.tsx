@@ -1,9 +1,10 @@
-import { CircleAlert, Disc3, FileQuestion, Folder, HardDrive, type LucideIcon, Play, Save, SquareTerminal, TriangleAlert } from 'lucide-react';
+import { Boxes, CircleAlert, Disc3, FileQuestion, Folder, HardDrive, type LucideIcon, Play, Save, SquareTerminal, TriangleAlert } from 'lucide-react';
 import { useEffect, useRef } from 'react';
 import { Form } from 'react-aria-components';
 import { useStore } from 'zustand';
 import { MAX_CPUS, MAX_MEMORY_MIB } from '../../vmm/protocol/config.ts';
 import * as act from '../commands/actions.dom.ts';
+import type { ImportPreview } from '../../vmm/protocol/shared.ts';
 import { bytes } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
 import { systemChoices } from '../library/systems.ts';
@@ -19,6 +20,7 @@ const mediumIcon: Readonly<Record<string, LucideIcon>> = {
   disk: HardDrive,
   kernel: SquareTerminal,
   folder: Folder,
+  foreign: Boxes,
 };
 
 /** A new machine, filled in from what was dropped: read it, press Enter, it runs. */
@@ -61,6 +63,7 @@ function DraftForm({ draft }: { draft: Draft }) {
         <h1>{fromFile ? t('create.title') : t('create.titleEmpty')}</h1>
       </header>
       {fromFile && <MediumCard draft={draft} />}
+      {state.preview && <Preview preview={state.preview} />}
       {phase === 'failed' ? (
         <Notice tone="bad" title={t('create.failed')}>
           {state.problem}
@@ -138,6 +141,45 @@ function DraftForm({ draft }: { draft: Draft }) {
         </Form>
       )}
     </div>
+  );
+}
+
+/** What becomes of another product's machine: line by line, and what it loses, before anything is made. */
+function Preview({ preview }: { preview: ImportPreview }) {
+  const t = useText();
+  return (
+    <section className="import-preview" aria-label={t('preview.title', { product: preview.product })}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{t('preview.title', { product: preview.product })}</th>
+            <th scope="col">{t('preview.from')}</th>
+            <th scope="col">{t('preview.to')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {preview.mapped.map((line, at) => (
+            <tr key={at}>
+              <th scope="row">{line.what}</th>
+              <td>{line.from}</td>
+              <td>{line.to}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {preview.lost.length > 0 && (
+        <>
+          <h2>{t('preview.lost')}</h2>
+          <ul className="preview-lost">
+            {preview.lost.map((line) => (
+              <li key={line}>
+                <TriangleAlert size={14} aria-hidden /> <span>{line}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
   );
 }
 

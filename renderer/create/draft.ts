@@ -1,6 +1,6 @@
 import { createStore } from 'zustand/vanilla';
 import type { VmConfigInput } from '../../vmm/protocol/config.ts';
-import type { JobInfo, Medium } from '../../vmm/protocol/shared.ts';
+import type { ImportPreview, JobInfo, Medium } from '../../vmm/protocol/shared.ts';
 import type { Host, LibraryClient, Source } from '../connection/host.ts';
 
 /** What a person may still change before the machine is made. Everything else of the proposed configuration stays as proposed. */
@@ -26,6 +26,8 @@ export interface DraftState {
   readonly problem?: string | undefined;
   readonly source?: Source | undefined;
   readonly medium?: Medium | undefined;
+  /** Of another product's machine. */
+  readonly preview?: ImportPreview | undefined;
   readonly proposal: VmConfigInput | Record<string, unknown>;
   readonly fields: DraftFields;
 }
@@ -103,8 +105,8 @@ export function createDraft(id: string, copyByDefault: boolean) {
     async detect(source: Source, library: LibraryClient): Promise<void> {
       store.setState({ phase: 'detecting', progress: undefined, source });
       try {
-        const { medium, config } = await library.call('media.detect', source);
-        store.setState((s) => ({ phase: 'ready', medium, proposal: config, fields: fieldsOf(config, s.fields.copy) }));
+        const { medium, config, preview } = await library.call('media.detect', source);
+        store.setState((s) => ({ phase: 'ready', medium, preview, proposal: config, fields: fieldsOf(config, s.fields.copy) }));
       } catch (error) {
         store.setState({ phase: 'failed', problem: error instanceof Error ? error.message : String(error) });
       }
@@ -144,7 +146,7 @@ export function createDraft(id: string, copyByDefault: boolean) {
 const GIB = 2 ** 30;
 
 async function createEmpty(library: LibraryClient, fields: DraftFields, start: boolean): Promise<string> {
-  const disk = fields.newDisk > 0 ? [{ drive: 'hda', size: Math.round(fields.newDisk * GIB), format: 'raw' as const }] : [];
+  const disk = fields.newDisk > 0 ? [{ drive: 'hda', size: Math.round(fields.newDisk * GIB), format: 'qcow2' as const }] : [];
   const { vm } = await library.call('vm.create', {
     config: {
       name: fields.name,

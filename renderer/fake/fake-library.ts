@@ -2,7 +2,7 @@ import { silentLog } from '../../vmm/base/log.ts';
 import { parseConfig, type VmConfig, type VmConfigInput } from '../../vmm/protocol/config.ts';
 import { connect } from '../../vmm/protocol/client.ts';
 import { serve, type Session } from '../../vmm/protocol/server.ts';
-import type { JobInfo, Medium, TrashedVm, VmSummary } from '../../vmm/protocol/shared.ts';
+import type { ImportPreview, JobInfo, Medium, TrashedVm, VmSummary } from '../../vmm/protocol/shared.ts';
 import { transportPair } from '../../vmm/protocol/transport.ts';
 import { ProtocolError } from '../../vmm/protocol/wire.ts';
 import type { Host, Source } from '../connection/host.ts';
@@ -34,7 +34,7 @@ export class FakeLibrary implements Host {
   settings: Record<string, unknown> = {};
   readonly logs = new Map<string, string[]>();
   /** What `media.detect` answers, by file name; a string is an error. */
-  readonly media = new Map<string, { medium: Medium; config: Record<string, unknown> } | string>();
+  readonly media = new Map<string, { medium: Medium; config: Record<string, unknown>; preview?: ImportPreview } | string>();
   guests: {
     id: string;
     name: string;

@@ -46,6 +46,28 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
       nics: [{ id: 'net0' }],
     },
   });
+  library.media.set('Old server.vmx', {
+    medium: {
+      kind: 'foreign',
+      format: 'vmx',
+      bytes: 4_294_967_296,
+      description: 'machine of VMware',
+      system: 'windows-9x',
+      bootable: true,
+      warnings: [],
+    },
+    config: { name: 'Old server', system: 'windows-9x', memory: 512, nics: [{ id: 'net0', model: 'pcnet' }] },
+    preview: {
+      product: 'VMware',
+      mapped: [
+        { what: 'System', from: 'win98', to: 'windows-9x' },
+        { what: 'Memory', from: '512 MiB', to: '512 MiB' },
+        { what: 'Hard disk', from: 'IDE 0:0, system.vmdk', to: 'IDE 0:0' },
+        { what: 'Network card', from: 'vlance, bridged', to: 'pcnet, NAT' },
+      ],
+      lost: ['Sound card: there is none here yet', 'Bridged network: NAT instead; the guest gets another address'],
+    },
+  });
   if (scene === 'first' || scene === 'no-firmware') return;
 
   const minutes = (n: number) => Date.now() - n * 60_000;

@@ -43,6 +43,11 @@ export const libraryEn = {
   'hit.notes': 'In its notes:',
   'hit.screen': 'On its screen:',
 
+  'preview.title': 'Machine of {{product}}',
+  'preview.from': 'There',
+  'preview.to': 'Here',
+  'preview.lost': 'What is lost',
+
   'confirm.powerOffAll.title_one': 'Power off {{count}} machine?',
   'confirm.powerOffAll.title_other': 'Power off {{count}} machines?',
   'notice.deletedAll_one': '{{count}} machine is in the trash',

@@ -44,6 +44,11 @@ export const libraryFr: Record<keyof typeof libraryEn, string> = {
   'hit.notes': 'Dans ses notes :',
   'hit.screen': 'Sur son écran :',
 
+  'preview.title': 'Machine de {{product}}',
+  'preview.from': 'Là-bas',
+  'preview.to': 'Ici',
+  'preview.lost': 'Ce qui se perd',
+
   'confirm.powerOffAll.title_one': 'Couper l’alimentation de {{count}} machine ?',
   'confirm.powerOffAll.title_other': 'Couper l’alimentation de {{count}} machines ?',
   'notice.deletedAll_one': '{{count}} machine est dans la corbeille',

@@ -27,6 +27,8 @@ export interface VcpuOptions {
   readonly count: number;
   /** Name of a CPUID model. The accelerator throws VmmError 'usage' for one it does not have, naming those it has. */
   readonly model: string;
+  /** Name of twelve letters in CPUID leaf 4000_0000h, by which guests choose drivers; absent: our own. Models without the leaf keep to themselves. */
+  readonly hypervisor?: string;
   /** Guest memory (`physical.memory`) and what lies where. The vCPU subscribes to `onChange` and `onWrite`. */
   readonly physical: PhysicalMap;
   readonly ports: Bus;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { method } from './method.ts';
 import { hostPath, line } from './text.ts';
-import { driveStatusSchema, jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
+import { driveStatusSchema, importPreviewSchema, jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
 import { alive, stopped, type VmState } from './states.ts';
 
 /** Checked against `vmConfigSchema` by the server, so that errors name fields of the configuration. */
@@ -127,7 +127,7 @@ export const libraryMethods = {
   'media.detect': method({
     summary: 'Say what a file is and which machine would suit it; changes nothing',
     params: source,
-    result: { medium: mediumSchema, config: z.record(z.string(), z.unknown()) },
+    result: { medium: mediumSchema, config: z.record(z.string(), z.unknown()), preview: importPreviewSchema.optional() },
   }),
   'media.import': method({
     summary:

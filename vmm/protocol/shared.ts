@@ -61,7 +61,7 @@ export const jobRef = z.looseObject({ job: z.string() });
 /** What a file that somebody dropped is, and what Strate would do with it. */
 export const mediumSchema = z
   .looseObject({
-    /** floppy, disk, cdrom, kernel, vm (a VM's folder), folder, unknown */
+    /** floppy, disk, cdrom, kernel, vm (a VM's folder), foreign (another product's machine), folder, unknown */
     kind: z.string(),
     /** raw, iso, qcow2, ... */
     format: z.string(),
@@ -76,6 +76,14 @@ export const mediumSchema = z
   })
   .meta({ id: 'Medium' });
 export type Medium = z.output<typeof mediumSchema>;
+
+/** Another product's machine: what maps to what here, and what is lost. */
+export const importPreviewSchema = z.looseObject({
+  product: z.string(),
+  mapped: z.array(z.looseObject({ what: z.string(), from: z.string(), to: z.string() })),
+  lost: z.array(z.string()),
+});
+export type ImportPreview = z.output<typeof importPreviewSchema>;
 
 export const screenTextSchema = z.looseObject({
   /** False in a graphics mode: `lines` is then empty. */

@@ -33,7 +33,7 @@ export class WasmVcpu implements Vcpu {
     this.#core = new CpuCore(engine, physical, host);
     const { view, system } = this.#core;
     engine.writeTables(view, this.#model);
-    writeModel(view, this.#model, options.index, options.count);
+    writeModel(view, this.#model, options.index, options.count, options.hypervisor);
     physical.onChange((first, count) => {
       this.#core.mapped(physical, first, count);
     });

@@ -15,14 +15,14 @@ export interface CpuidLeaf {
   readonly edx: number;
 }
 
-/** Name that leaf 4000_0000h gives to a guest that asks under which hypervisor it runs. */
+/** Name that leaf 4000_0000h gives to a guest that asks under which hypervisor it runs, unless the machine has another's devices. */
 const HYPERVISOR = 'StrateStrate';
 /** AMD's mirror of CPUID.1:EDX in CPUID.8000_0001:EDX: what both vendors had before they diverged. */
 const AMD_MIRROR = 0x0183f3ff;
 const XSAVE_AREA = 512 + 64;
 
 /** `count` processors are one socket of that many cores. The state-dependent bits (APIC ID, OSXSAVE, ...) are filled in by the CPUID instruction. */
-export function cpuidLeaves(model: CpuModel, count: number): CpuidLeaf[] {
+export function cpuidLeaves(model: CpuModel, count: number, hypervisor = HYPERVISOR): CpuidLeaf[] {
   const features: ReadonlySet<string> = model.features;
   const threads = new Set<string>(features);
   if (count > 1) threads.add('htt');
@@ -42,7 +42,7 @@ export function cpuidLeaves(model: CpuModel, count: number): CpuidLeaf[] {
     add(0xd, featureBits('d.1.eax', features), 0, 0, 0, 1);
   }
   if (features.has('hypervisor')) {
-    const [a, b, c] = text(HYPERVISOR);
+    const [a, b, c] = text(hypervisor);
     add(0x40000000, 0x40000000, a!, b!, c!);
   }
   if (model.brand !== undefined) addExtended(model, threads, count, add);
@@ -117,9 +117,9 @@ function registerBits(table: readonly (readonly [bit: number, feature: Feature])
 }
 
 /** Writes everything of the model that the core memory holds. */
-export function writeModel(core: DataView, model: CpuModel, index: number, count: number): void {
+export function writeModel(core: DataView, model: CpuModel, index: number, count: number, hypervisor?: string): void {
   const { features } = model;
-  const leaves = cpuidLeaves(model, count);
+  const leaves = cpuidLeaves(model, count, hypervisor);
   assert(leaves.length <= S.CPUID_MAX, 'the CPUID table is full');
   leaves.forEach(({ leaf, subleaf, eax, ebx, ecx, edx }, position) => {
     const at = S.CPUID_TABLE + position * S.CPUID_ENTRY;

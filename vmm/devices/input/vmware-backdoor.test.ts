@@ -13,6 +13,7 @@ function rig(context: DeviceContext = createTestContext()) {
   const device = vmwareBackdoor.create(context, {
     registers: { read: (at) => values[at]!, write: (at, value) => void (values[at] = value) },
     memory: 64,
+    timeStampHz: 5e9,
     wake: () => wakes++,
     absolute: (on) => heard.push(on),
   });
@@ -38,6 +39,7 @@ test('answers only to the magic number and 32 bits wide', () => {
   expect(call(10)).toBe(6);
   expect([values[EBX], values[ECX]]).toEqual([MAGIC, 4]);
   expect(call(20)).toBe(64);
+  expect([call(45), values[EBX], values[ECX]]).toEqual([5e9 % 2 ** 32, 1, 0]);
   expect(call(0x123)).toBe(0xffff_ffff);
 });
 

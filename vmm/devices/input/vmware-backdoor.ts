@@ -9,12 +9,15 @@ import { bool, integer, u32, upTo } from '../../bus/schema.ts';
  * the PS/2 mouse's interrupt, whose packet it ignores, and fetches positions here.
  */
 
+/** Linux looks for the pointer only under this name (CPUID leaf 4000_0000h). */
+export const HYPERVISOR_NAME = 'VMwareVMware';
 export const BACKDOOR_PORT = 0x5658;
 export const BACKDOOR_PORTS = 4;
 const MAGIC = 0x564d5868; // 'VMXh'
 
 const GET_VERSION = 10;
 const GET_MEMORY = 20;
+const GET_HZ = 45;
 const POINTER_DATA = 39;
 const POINTER_STATUS = 40;
 const POINTER_COMMAND = 41;
@@ -80,6 +83,8 @@ export interface VmwareBackdoorOptions {
   readonly registers: CallerRegisters;
   /** MiB */
   readonly memory: number;
+  /** The time stamp counter's frequency: Linux takes it from here instead of measuring it. */
+  readonly timeStampHz: number;
   /** Positions wait: the mouse is to interrupt. */
   readonly wake: () => void;
   /** The guest wants positions, or no longer does. */
@@ -92,7 +97,7 @@ export const vmwareBackdoor = defineDevice<VmwareBackdoorState, VmwareBackdoorOp
     version: 1,
     schema: z.strictObject({ enabled: bool, absolute: bool, confused: bool, queue: upTo(QUEUE_MAX, u32), buttons: integer(0, 0x38) }),
   },
-  create({ log }, { registers, memory, wake, absolute }) {
+  create({ log }, { registers, memory, timeStampHz, wake, absolute }) {
     const state: VmwareBackdoorState = { enabled: false, absolute: false, confused: false, queue: [], buttons: 0 };
     let told = false;
     const tell = () => {
@@ -144,6 +149,10 @@ export const vmwareBackdoor = defineDevice<VmwareBackdoorState, VmwareBackdoorOp
           return VERSION;
         case GET_MEMORY:
           return memory;
+        case GET_HZ:
+          registers.write(EBX, Math.floor(timeStampHz / 2 ** 32));
+          registers.write(ECX, 0); // of the local APIC's bus: not told, so it is measured
+          return timeStampHz >>> 0;
         case POINTER_STATUS:
           return (state.confused ? STATUS_ERROR : state.queue.length) >>> 0;
         case POINTER_DATA:

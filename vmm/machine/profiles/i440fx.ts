@@ -21,7 +21,7 @@ import { i8237, type I8237 } from '../../devices/dma/i8237.ts';
 import { i8042 } from '../../devices/input/i8042.ts';
 import { ps2Keyboard, type Ps2Keyboard } from '../../devices/input/ps2-keyboard.ts';
 import { ps2Mouse, type Ps2Mouse } from '../../devices/input/ps2-mouse.ts';
-import { BACKDOOR_PORT, BACKDOOR_PORTS, vmwareBackdoor, type VmwareBackdoor } from '../../devices/input/vmware-backdoor.ts';
+import { BACKDOOR_PORT, BACKDOOR_PORTS, HYPERVISOR_NAME, vmwareBackdoor, type VmwareBackdoor } from '../../devices/input/vmware-backdoor.ts';
 import { createInterrupts, type Interrupts } from '../../devices/irq/interrupt-router.ts';
 import { CONFIG_ADDRESS_PORT, CONFIG_DATA_PORT, pciConfigMechanism } from '../../devices/pci/config-mechanism.ts';
 import { PciBus } from '../../devices/pci/pci-bus.ts';
@@ -244,6 +244,7 @@ function vcpuOptions(
     index,
     count: config.cpu.count,
     model: config.cpu.model,
+    ...(config.absolutePointer && { hypervisor: HYPERVISOR_NAME }),
     physical: board.physical,
     ports: new ProcessorBus(board.ports, board.scheduler),
     mmio: new ProcessorBus(window ?? board.space, board.scheduler),
@@ -311,6 +312,7 @@ function installBackdoor(board: Board, config: VmConfig, host: MachineHost, vcpu
       write: (register, value) => vcpus[0]?.writeGeneral?.(register, value),
     },
     memory: config.memory,
+    timeStampHz: cpuModel(config.cpu.model).tscHz,
     wake: () => mouse.poke(),
     absolute: (on) => host.events.pointerMode(on),
   });

@@ -1,12 +1,16 @@
 /** Says what a file is and which machine would suit it. Reads a few sectors, changes nothing. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import { VmmError } from '../../base/errors.ts';
+import { messageOf, VmmError } from '../../base/errors.ts';
 import type { DriveInput, VmConfigInput } from '../../protocol/config.ts';
 import type { Medium } from '../../protocol/shared.ts';
 import { NodeFile } from '../../storage/node-file.node.ts';
 import { probe, type Probe, type ProbeSource } from '../../storage/probe.ts';
+import { openSource } from '../../storage/tools/convert.node.ts';
 import { CONFIG_FILE, reasonOf } from '../vm-folder.node.ts';
+import type { Mapped } from './foreign/foreign.ts';
+import { isForeign, readForeign } from './foreign/read-foreign.node.ts';
+import { diskSigns, readCd } from './media-signs.ts';
 import { hardwareFor, recognise, templates } from './templates.ts';
 
 export interface Detection {
@@ -15,6 +19,8 @@ export interface Detection {
   readonly config: Partial<VmConfigInput>;
   /** Bytes of a new, empty disk that belongs to it: the place to install to. */
   readonly newDisk?: number;
+  /** Of another product's machine: what maps to what, and what is lost. */
+  readonly preview?: { readonly product: string; readonly mapped: readonly Mapped[]; readonly lost: readonly string[] };
 }
 
 const GIB = 2 ** 30;
@@ -23,7 +29,6 @@ const LINUX_MAGIC_AT = 0x202;
 /** Multiboot 1 and 2: within the first 8 or 32 KiB. */
 const MULTIBOOT_SEARCH = 32768;
 const MULTIBOOT_MAGICS = new Set([0x1badb002, 0xe85250d6]);
-const EL_TORITO_AT = 17 * 2048 + 7;
 
 /** @throws VmmError `not-found` when there is no such file, `invalid` with one line when it is nothing that can be run. */
 export async function detect(path: string, shownName = basename(path)): Promise<Detection> {
@@ -34,6 +39,7 @@ export async function detect(path: string, shownName = basename(path)): Promise<
     throw new VmmError('not-found', `${path}: ${reasonOf(error)}`, { path }, error);
   }
   if (stat.isDirectory()) return detectFolder(path);
+  if (isForeign(shownName) && stat.isFile()) return detectForeign(path, shownName);
   if (!stat.isFile()) throw new VmmError('invalid', `${shownName} is not a regular file`, { path });
   const file = NodeFile.open(path, { readOnly: true });
   try {
@@ -50,6 +56,21 @@ function detectFolder(path: string): Detection {
     throw new VmmError('unsupported', `${basename(path)} is a folder without a ${CONFIG_FILE}; folders as disks are not available yet`);
   const medium: Medium = { kind: 'vm', format: 'strate', bytes: 0, description: 'machine of Strate', system: 'other', bootable: true, warnings: [] };
   return { medium, config: {} };
+}
+
+async function detectForeign(path: string, shownName: string): Promise<Detection> {
+  const { machine, config, mapped, lost } = await readForeign(path, shownName);
+  const disks = config.drives?.filter((drive) => drive.media !== 'cdrom' && drive.bus !== 'floppy') ?? [];
+  const medium: Medium = {
+    kind: 'foreign',
+    format: extname(shownName).slice(1).toLowerCase(),
+    bytes: (config.drives ?? []).reduce((sum, { file }) => sum + (file ? statSync(file).size : 0), 0),
+    description: `machine of ${machine.product}`,
+    system: config.system ?? 'other',
+    bootable: disks.length > 0,
+    warnings: disks.length > 0 ? [] : ['No disk of this machine was found: keep its file in the folder of its disks'],
+  };
+  return { medium, config, preview: { product: machine.product, mapped, lost } };
 }
 
 async function detectKernel(source: ProbeSource, path: string): Promise<Detection | undefined> {
@@ -87,10 +108,8 @@ async function detectMedium(source: ProbeSource, path: string): Promise<Detectio
   const { format, medium: kind } = found;
   if (format === undefined || kind === undefined) throw new VmmError('invalid', found.problem ?? `${source.name} is not a disk image`, { path });
   if (found.problem !== undefined && /cut short/.test(found.problem)) throw new VmmError('invalid', found.problem, { path });
-  const sector = new Uint8Array(512);
-  await source.read(0, sector.subarray(0, Math.min(512, source.size)));
-  const system = recognise([found.label ?? '', text(sector, 0, 512), basename(source.name), found.evidence]);
-  const bootable = kind === 'cdrom' ? await hasElTorito(source) : format === 'raw' ? sector[510] === 0x55 && sector[511] === 0xaa : true;
+  const { texts, bootable, problem } = kind === 'cdrom' ? await cdSigns(source) : await diskTexts(found, source, path);
+  const system = recognise([...texts, basename(source.name), found.evidence]);
   const template = templates[system]!;
   const medium: Medium = {
     kind,
@@ -99,7 +118,7 @@ async function detectMedium(source: ProbeSource, path: string): Promise<Detectio
     description: system === 'other' ? found.evidence : `${template.title}: ${found.evidence}`,
     system,
     bootable,
-    warnings: [...(found.problem === undefined ? [] : [found.problem]), ...(bootable ? [] : [`${source.name} does not look bootable`])],
+    warnings: [found.problem, problem].filter((one) => one !== undefined).concat(bootable ? [] : [`${source.name} does not look bootable`]),
   };
   const newDisk = kind === 'cdrom' && template.disk !== undefined ? template.disk * GIB : undefined;
   return {
@@ -128,11 +147,35 @@ function driveFor({ format, medium }: Probe, file: string): DriveInput {
   return { bus: 'ide', file, format: format! };
 }
 
-async function hasElTorito(source: ProbeSource): Promise<boolean> {
-  const record = new Uint8Array(23);
-  if (source.size < EL_TORITO_AT + record.length) return false;
-  await source.read(EL_TORITO_AT, record);
-  return text(record, 0, 23) === 'EL TORITO SPECIFICATION';
+interface Signs {
+  readonly texts: readonly string[];
+  readonly bootable: boolean;
+  readonly problem?: string;
+}
+
+async function cdSigns(source: ProbeSource): Promise<Signs> {
+  const { labels, names, bootable, bootPlatform } = await readCd(source);
+  const other = bootPlatform !== undefined && bootPlatform !== '80x86';
+  return {
+    texts: [...names.map((name) => `/${name}`), ...labels],
+    bootable: bootable && !other,
+    ...(other && { problem: `${source.name} starts ${bootPlatform} computers, not PCs with a BIOS` }),
+  };
+}
+
+/** Through the format: the first sectors that the guest will see. An image that cannot be opened is told so now, not at the first start. */
+async function diskTexts({ format }: Probe, source: ProbeSource, path: string): Promise<Signs> {
+  if (format === 'raw') return diskSigns(source);
+  try {
+    const { node } = await openSource(path, { format });
+    try {
+      return await diskSigns({ size: node.size, read: (offset, into) => node.read(offset, into) });
+    } finally {
+      await node.close();
+    }
+  } catch (error) {
+    return { texts: [], bootable: true, problem: messageOf(error) };
+  }
 }
 
 function text(bytes: Uint8Array, at: number, length: number): string {

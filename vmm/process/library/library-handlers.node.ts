@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { basename } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { cpuModels } from '../../cpu/models/models.ts';
 import { findFirmware } from '../../machine/firmware/find-firmware.node.ts';
 import { type Handlers, serve, type Session } from '../../protocol/server.ts';
 import type { Transport } from '../../protocol/transport.ts';
@@ -48,7 +49,7 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       memory: Math.floor(totalmem() / 2 ** 20),
       library: library.store.root,
       accelerators: ACCELERATORS,
-      cpuModels: [],
+      cpuModels: cpuModels.map((model) => model.name),
       ...(await firmware()),
     }),
 
@@ -112,8 +113,11 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
 
     'media.detect': async (source) => {
       const { path, name } = sourceOf(source);
-      const { medium, config } = await detect(path, name);
-      return { medium, config: { ...config } };
+      const { medium, config, preview } = await detect(path, name);
+      const shown = preview && {
+        preview: { product: preview.product, mapped: preview.mapped.map((line) => ({ ...line })), lost: [...preview.lost] },
+      };
+      return { medium, config: { ...config }, ...shown };
     },
     'media.import': ({ path, upload, name, copy, start, changes }) => {
       const source = sourceOf({ path, upload });

@@ -7,6 +7,7 @@ import { createImage } from '../../storage/tools/formats.node.ts';
 import { reasonOf, resolveIn } from '../vm-folder.node.ts';
 import { copyImage } from './copy-file.node.ts';
 import { detect, type Detection } from './detect.node.ts';
+import { takeDrives } from './foreign/take-drives.node.ts';
 import { fetchGuest, type Guest, guestConfig, type GuestSource } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import { completeConfig, type Library } from './library.node.ts';
@@ -59,6 +60,14 @@ export async function importMedium(library: Library, source: Source, options: Im
   job.progress(null, `looking at ${source.name}`);
   const found = await detect(source.path, source.name);
   if (found.medium.kind === 'vm') return library.entryOf(library.store.open(source.path).directory);
+  if (found.preview !== undefined) {
+    const foreign = found.config;
+    const { name = foreign.name ?? source.name } = options;
+    return inNewFolder(library, name, async (directory) => {
+      const drives = options.copy ? await takeDrives(foreign.drives ?? [], directory, imageName, job) : foreign.drives;
+      return completeConfig({ ...foreign, drives, name, ...options.changes });
+    });
+  }
   const name = options.name ?? found.config.name ?? source.name;
   const takeIn = options.copy || source.uploaded;
   const file = takeIn ? imageName(source.name) : resolve(source.path);
