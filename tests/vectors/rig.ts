@@ -4,7 +4,7 @@
  */
 import { CpuCore } from '../../vmm/accel/wasm/core.ts';
 import { WasmEngine } from '../../vmm/accel/wasm/engine.ts';
-import type { EngineBinaries } from '../../vmm/accel/wasm/engine.ts';
+import type { EngineBinaries, InterpreterExports } from '../../vmm/accel/wasm/engine.ts';
 import type { HostImports } from '../../vmm/accel/wasm/host-imports.ts';
 import { Oracle } from '../../vmm/cpu/bind/oracle.ts';
 import type { Helpers } from '../../vmm/cpu/bind/oracle.ts';
@@ -14,10 +14,11 @@ import { writeModel } from '../../vmm/cpu/models/cpuid.ts';
 import { cpuModel } from '../../vmm/cpu/models/models.ts';
 import { resetState, writeCpuState } from '../../vmm/cpu/state.ts';
 import type { CpuState } from '../../vmm/cpu/state.ts';
+import { SingleSteps } from './single-steps.ts';
 import { UOP_PAGE_OFFSET } from '../../vmm/cpu/uop.ts';
 import { GuestMemory, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../vmm/memory/physical-map.ts';
 
-export type Binding = 'interp' | 'oracle';
+export type Binding = 'interp' | 'oracle' | 'jit';
 export type Mode = 64 | 32 | 16 | 'real';
 
 const WINDOW = 0x10000;
@@ -52,9 +53,11 @@ export class Rig {
   /** Traces that may still be asked for. */
   #traces = 0;
   readonly #zeros: Uint8Array;
+  readonly #warm: boolean;
 
   constructor(engine: WasmEngine, binding: Binding, mode: Mode) {
     this.mode = mode;
+    this.#warm = binding === 'jit';
     const memory = new GuestMemory(mode === 'real' ? REAL_MODE_MEMORY : PAGE_TABLES + 8 * 4096);
     const physical = new PhysicalMap(memory);
     this.ram = memory.bytes.subarray(0, mode === 'real' ? REAL_MODE_MEMORY : PAGE_TABLES);
@@ -77,8 +80,11 @@ export class Rig {
       const oracle = new Oracle(this.core, system, engine.instructions.handlers);
       this.#runSlice = () => oracle.run();
     } else {
-      const imports = { memory: { core: cpu.memory, ram: memory.memory }, system };
-      this.#runSlice = (new WebAssembly.Instance(engine.interpreter, imports).exports as unknown as { run: () => void }).run;
+      const imports = { memory: { core: cpu.memory, ram: memory.memory }, system, translator: { hot_trace: () => {} } };
+      const interpreter = new WebAssembly.Instance(engine.interpreter, imports).exports as unknown as InterpreterExports;
+      this.#runSlice = interpreter.run;
+      if (binding === 'jit')
+        this.#runSlice = new SingleSteps(cpu, system, engine.instructions.handlers, memory.memory, interpreter, () => this.#traces++).run;
     }
     if (mode === 64) writePageTables(memory.bytes);
   }
@@ -102,6 +108,7 @@ export class Rig {
   #execute(budget: number, traces: number): number {
     const { core } = this;
     this.#traces = traces;
+    if (this.#warm) this.#fillTlb();
     core.setBigInt64(L.SLICE_END, BigInt(budget), true);
     core.setInt32(L.LEFT, budget, true);
     this.#runSlice();
@@ -112,6 +119,18 @@ export class Rig {
       core.setBigInt64(L.RIP, core.getBigInt64(L.RIP_PAGE, true) + BigInt(offset), true);
     }
     return fault;
+  }
+
+  /** Translated code leaves to the interpreter what the TLB does not have. */
+  #fillTlb(): void {
+    const last = this.mode === 'real' ? REAL_MODE_MEMORY : WINDOW;
+    for (const start of this.mode === 'real' ? [0n] : WINDOWS) {
+      if (this.mode !== 64 && start > 0xffff_ffffn) continue;
+      for (let page = 0; page < last; page += 4096) {
+        this.system['prepare_write']!(start + BigInt(page), 1, L.SEG_DS);
+        this.core.setInt32(L.FAULT_VECTOR, -1, true);
+      }
+    }
   }
 
   /** Writes a byte as a bus master does: decoded code notices. */

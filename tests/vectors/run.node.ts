@@ -28,7 +28,7 @@ async function main(): Promise<number> {
     },
   });
   const { binding } = values;
-  if (binding !== 'interp' && binding !== 'oracle') return usage(`--binding ${binding}: there are interp and oracle`);
+  if (binding !== 'interp' && binding !== 'oracle' && binding !== 'jit') return usage(`--binding ${binding}: there are interp, jit and oracle`);
   const directories = positionals.length > 0 ? positionals : DEFAULTS;
   for (const path of directories) if (!existsSync(path)) return usage(`${path}: no such file or directory`);
   const files = directories

@@ -110,6 +110,9 @@ export const SEG_SELECTOR = 16; // i32
  */
 export const SEG_REACH = 0x240;
 
+/** Counts the times translated code was dropped: code that may have caused it looks whether it may go on. */
+export const CODE_DROPS = 0x270; // i32
+
 // -- control, debug and model-specific registers, i64 each
 export const CR0 = 0x280;
 export const CR2 = 0x288;
@@ -183,10 +186,16 @@ export const PHYSICAL_PAGES = 0x100000; // i32 each; 4 GiB + 4 GiB of space: 8 M
 export const PHYSICAL_PAGES_COUNT = 0x200000;
 
 // -- the decoded-code cache
-/** Entries of TRACE_HASH_ENTRY bytes: RAM offset of the first instruction (i32), MODE (i32), first micro-op (i32, 0 = free). */
+/**
+ * Entries of TRACE_HASH_ENTRY bytes: RAM offset of the first instruction (i32), MODE (i32), first micro-op (i32, 0 = free), number of the translated region that
+ * begins there (i32, 0 = none).
+ */
 export const TRACE_HASH = 0x900000;
 export const TRACE_HASH_ENTRIES = 0x10000;
 export const TRACE_HASH_ENTRY = 16;
+export const TRACE_HASH_REGION = 12;
+/** Regions there may be at once. */
+export const REGION_SLOTS = 0x4000;
 /** i64 per RAM page: bit n = the 64-byte granule n holds decoded code. */
 export const CODE_GRANULES = 0xa00000;
 /** i32 per RAM page: the first trace of the page (its header), 0 = none. */

@@ -21,7 +21,8 @@ export const UOP_SCALED = 13; // u8: byte offset of the index register (ZERO if 
 export const UOP_SCALE = 14; // u8: 0..3
 export const UOP_SEGMENT = 15; // u8: SEG_* of the memory operand
 export const UOP_DISPLACEMENT = 16; // i32, sign-extended; the second immediate of instructions that have two (ENTER, far pointers)
-export const UOP_LINK = 20; // i32: branches: micro-op of the target in the same page once known, 0 before
+export const UOP_LINK = 20; // i32: branches: micro-op of the target in the same page once known, 0 before, LINK_LOOK_UP if translated code is there
+export const LINK_LOOK_UP = -1;
 export const UOP_IMMEDIATE = 24; // i64: immediate, extended to the operand size as the encoding says, zero above; relative branches: target minus RIP_PAGE
 
 export const UOP_REP = 1; // F3

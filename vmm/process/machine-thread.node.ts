@@ -7,6 +7,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import type { Accelerator } from '../accel/accelerator.ts';
 import { noAccelerator } from '../accel/none.ts';
 import type { EngineBinaries } from '../accel/wasm/engine.ts';
+import { ImmediateCompiler } from '../accel/wasm/region-compiler.ts';
 import { createWasmAccelerator } from '../accel/wasm/wasm.ts';
 import { messageOf, VmmError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
@@ -105,7 +106,8 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
 function acceleratorOf(config: VmConfig, engine: EngineBinaries): Accelerator {
   if (config.accel === 'none') return noAccelerator;
   if (config.accel === 'kvm') throw new VmmError('unsupported', 'the accelerator kvm is not available yet; use --accel wasm');
-  return createWasmAccelerator(engine);
+  if (config.accel === 'interp') return createWasmAccelerator(engine);
+  return createWasmAccelerator(engine, (handlers) => new ImmediateCompiler(handlers));
 }
 
 function endOf(end: MachineEnd): RunEnd {

@@ -178,6 +178,11 @@ export class FunctionBody {
     return local.get(bits);
   }
 
+  /** Puts what the stack holds into a local. */
+  popInto(local: Local): void {
+    this.#indexed(0x21, local.index);
+  }
+
   drop(): void {
     this.code.byte(0x1a);
   }

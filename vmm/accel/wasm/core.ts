@@ -3,6 +3,8 @@ import { CORE_MEMORY_PAGES, PHYSICAL_PAGES, PHYSICAL_PAGES_COUNT } from '../../c
 import { DIRTY_MAP } from '../../cpu/system-layout.ts';
 import type { InterpreterExports, WasmEngine } from './engine.ts';
 import type { HostImports } from './host-imports.ts';
+import type { RegionCompiler } from './region-compiler.ts';
+import { Translator } from './translator.ts';
 
 /** Exports of assembly/ that the host calls (assembly/README.md). 64-bit integers are bigint. */
 export interface SystemExports {
@@ -26,6 +28,10 @@ export class CpuCore {
   readonly view: DataView;
   readonly system: SystemExports;
   readonly run: () => void;
+  readonly interpreter: InterpreterExports;
+  translator: Translator | undefined;
+  readonly #engine: WasmEngine;
+  readonly #memory: { readonly core: WebAssembly.Memory; readonly ram: WebAssembly.Memory };
   readonly #pages: Uint32Array;
 
   constructor(engine: WasmEngine, physical: PhysicalMap, host: HostImports) {
@@ -34,14 +40,30 @@ export class CpuCore {
     this.#pages = new Uint32Array(this.memory.buffer, PHYSICAL_PAGES, PHYSICAL_PAGES_COUNT);
     const memory = { core: this.memory, ram: physical.memory.memory };
     const guestMemory = new WebAssembly.Instance(engine.guestMemory, { memory });
-    const imports = { env: { memory: this.memory }, 'guest-memory': guestMemory.exports, host };
-    const system = new WebAssembly.Instance(engine.system, imports as unknown as WebAssembly.Imports);
+    const dropping = {
+      translation_dropped: (first: number) => this.translator?.dropped(first),
+      translations_dropped: () => this.translator?.droppedAll(),
+    };
+    const imports = { env: { memory: this.memory }, 'guest-memory': guestMemory.exports, host: { ...host, ...dropping } };
+    const system = new WebAssembly.Instance(engine.system, imports);
     this.system = system.exports as unknown as SystemExports;
-    const interpreter = new WebAssembly.Instance(engine.interpreter, { memory, system: system.exports });
-    this.run = (interpreter.exports as unknown as InterpreterExports).run;
+    const hot = { hot_trace: (first: number) => this.translator?.hot(first) };
+    this.#engine = engine;
+    this.#memory = memory;
+    const interpreter = new WebAssembly.Instance(engine.interpreter, { memory, system: system.exports, translator: hot });
+    this.interpreter = interpreter.exports as unknown as InterpreterExports;
+    this.run = this.interpreter.run;
     this.view.setUint32(DIRTY_MAP, physical.memory.dirtyOffset, true);
     this.system.initialize();
     this.mapped(physical, 0, physical.table.length);
+  }
+
+  /** Hot code is translated from now on. */
+  translate(compiler: RegionCompiler): Translator {
+    const { dispatch, handlers, regions } = this.interpreter;
+    const imports = { memory: this.#memory, system: this.system as unknown as WebAssembly.ModuleImports, engine: { dispatch, handlers } };
+    this.translator = new Translator(this.view, this.#engine.instructions.handlers, compiler, imports, regions);
+    return this.translator;
   }
 
   /** Takes over a part of the physical page table. Pages beyond what core memory has room for are reached through the MMIO bus. */

@@ -11,9 +11,12 @@ export interface EngineBinaries {
   readonly interpreter: Uint8Array<ArrayBuffer>;
 }
 
-/** What the loop of generated code exports. */
+/** What the interpreter exports (bind/interp/module.ts). */
 export interface InterpreterExports {
   readonly run: () => void;
+  readonly dispatch: () => number;
+  readonly handlers: WebAssembly.Table;
+  readonly regions: WebAssembly.Table;
 }
 
 /** The engine's modules, compiled once and instantiated for every vCPU. */

@@ -4,7 +4,7 @@ import type { Log } from '../../base/log.ts';
 import { LOG_TRIPLE_FAULT, LOG_UNKNOWN_MSR_READ, LOG_UNKNOWN_MSR_WRITE } from '../../cpu/system-layout.ts';
 import type { VcpuOptions } from '../accelerator.ts';
 
-/** Imports of assembly/host.ts. i32 arrive signed, i64 as bigint. */
+/** Imports of assembly/host.ts, but those that are the translator's. i32 arrive signed, i64 as bigint. */
 export interface HostImports {
   mmio_read(addressLow: number, addressHigh: number, bytes: number): number;
   mmio_write(addressLow: number, addressHigh: number, bytes: number, value: number): void;

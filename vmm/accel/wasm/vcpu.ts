@@ -10,6 +10,8 @@ import type { Vcpu, VcpuExit, VcpuOptions, X86State } from '../accelerator.ts';
 import { CpuCore } from './core.ts';
 import type { WasmEngine } from './engine.ts';
 import { hostImports } from './host-imports.ts';
+import type { RegionCompiler } from './region-compiler.ts';
+import type { Translator } from './translator.ts';
 
 /** run() looks at the doorbell at least this often, in instructions. */
 const DOORBELL_INTERVAL = 100_000;
@@ -19,11 +21,12 @@ export class WasmVcpu implements Vcpu {
   readonly #options: VcpuOptions;
   readonly #model: CpuModel;
   readonly #core: CpuCore;
+  readonly #translator: Translator | undefined;
   #running = false;
   /** INIT, SIPI, reset and load while an instruction is being executed wait for its end. */
   readonly #deferred: (() => void)[] = [];
 
-  constructor(engine: WasmEngine, options: VcpuOptions) {
+  constructor(engine: WasmEngine, options: VcpuOptions, compiler?: RegionCompiler) {
     this.#options = options;
     this.#model = cpuModel(options.model);
     const { physical, doorbell } = options;
@@ -31,6 +34,7 @@ export class WasmVcpu implements Vcpu {
       if (Atomics.load(doorbell, 0) !== 0) this.#core.system.request_exit(L.EXIT_KICKED);
     });
     this.#core = new CpuCore(engine, physical, host);
+    if (compiler) this.#translator = this.#core.translate(compiler);
     const { view, system } = this.#core;
     engine.writeTables(view, this.#model);
     writeModel(view, this.#model, options.index, options.count, options.hypervisor);
@@ -50,6 +54,7 @@ export class WasmVcpu implements Vcpu {
     let left = budget;
     while (left > 0) {
       if (Atomics.load(this.#options.doorbell, 0) !== 0) return 'kicked';
+      this.#translator?.poll();
       const slice = Math.min(left, DOORBELL_INTERVAL);
       view.setBigInt64(L.SLICE_END, system.instructions() + BigInt(slice), true);
       view.setInt32(L.LEFT, slice, true);
@@ -159,6 +164,7 @@ export class WasmVcpu implements Vcpu {
       'TLB flushes': count(S.COUNT_TLB_FLUSHES),
       interrupts: count(S.COUNT_INTERRUPTS),
       exceptions: count(S.COUNT_EXCEPTIONS),
+      ...this.#translator?.counters(),
     };
   }
 

@@ -19,3 +19,7 @@ export declare function task_priority_write(priority: i32): void;
 export declare function numeric_error(): void;
 /** What a guest did that deserves a line in the log: a LOG_* number of system-layout.ts and two numbers. */
 export declare function guest_log(what: i32, a: u64, b: u64): void;
+/** A trace that translated code was made from was dropped. */
+export declare function translation_dropped(first: i32): void;
+/** All traces were dropped. */
+export declare function translations_dropped(): void;

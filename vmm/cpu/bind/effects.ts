@@ -23,6 +23,21 @@ export interface Effects {
   readonly calls: boolean;
   readonly readsFlags: boolean;
   readonly writesFlags: boolean;
+  /** Writes flags in one arm of a condition. */
+  readonly conditionalFlags: boolean;
+  /** Helpers called, by name. */
+  readonly helpers: ReadonlySet<string>;
+  /** Repeats or loops. */
+  readonly loops: boolean;
+  /** Stores to guest memory; one that was prepared by `readForWrite` counts there. */
+  readonly stores: number;
+  /** Registers used and written by number (bit n = register n), beyond those that operands and addresses name; rSP when the stack is used. */
+  readonly registersUsed: number;
+  readonly registersWritten: number;
+  readonly vectorsUsed: number;
+  readonly vectorsWritten: number;
+  /** Operands (bit n = slot n) that are written, if they are registers. */
+  readonly operandsWritten: number;
 }
 
 const int = new Node('i64', 'local', []);
@@ -32,7 +47,9 @@ const f64 = new Node('f64', 'local', []);
 const vector = new Node('v128', 'local', []);
 const opaque = { i32: bit, i64: int, f32, f64, v128: vector };
 
-type Writable = { -readonly [K in keyof Effects]: Effects[K] };
+type Writable = { -readonly [K in keyof Effects]: K extends 'helpers' ? Set<string> : Effects[K] };
+
+const RSP = 4;
 
 export function effectsOf(text: Text, size: Size, operands: readonly BoundOperand[]): Effects {
   const recorder = new EffectsMachine();
@@ -50,11 +67,21 @@ class EffectsMachine implements Machine {
     calls: false,
     readsFlags: false,
     writesFlags: false,
+    conditionalFlags: false,
+    helpers: new Set<string>(),
+    loops: false,
+    stores: 0,
+    registersUsed: 0,
+    registersWritten: 0,
+    vectorsUsed: 0,
+    vectorsWritten: 0,
+    operandsWritten: 0,
   };
   readonly rep = 'none';
   readonly addressSize = 64;
   readonly nextRip: Int = int;
   #depth = 0;
+  readonly #prepared = new Set<BoundOperand>();
 
   #touch(operand: { readonly kind: string }): void {
     if (operand.kind === 'mem') this.effects.memory = true;
@@ -64,23 +91,34 @@ class EffectsMachine implements Machine {
   }
 
   read(operand: BoundOperand): Int {
+    if (operand.kind === 'control') this.call('read_control');
+    if (operand.kind === 'debug') this.call('read_debug');
     this.#touch(operand);
     return operand.kind === 'imm' && operand.constant !== undefined ? operand.constant : int;
   }
   readForWrite(operand: BoundOperand): Int {
+    if (operand.kind === 'mem' && !this.#prepared.has(operand)) {
+      this.effects.stores++;
+      this.#prepared.add(operand);
+    }
     return this.read(operand);
   }
   write(operand: BoundOperand): void {
     if (operand.kind === 'control') this.call('write_control');
     if (operand.kind === 'debug') this.call('write_debug');
+    this.#written(operand);
+  }
+  #written(operand: BoundOperand): void {
     this.#touch(operand);
+    if (operand.kind === 'mem') this.effects.stores += this.#prepared.has(operand) ? 0 : 1;
+    else if (operand.slot >= 0) this.effects.operandsWritten |= 1 << operand.slot;
   }
   readVector(operand: BoundOperand): Vector {
     this.#touch(operand);
     return vector;
   }
   writeVector(operand: BoundOperand): void {
-    this.#touch(operand);
+    this.#written(operand);
   }
   effectiveAddress(operand: BoundOperand): Int {
     this.#touch(operand);
@@ -103,23 +141,35 @@ class EffectsMachine implements Machine {
   }
   store(): void {
     this.effects.memory = true;
+    this.effects.stores++;
   }
   push(): void {
     this.effects.stack = true;
+    this.effects.stores++;
+    this.setRegister(RSP);
   }
   pop(): Int {
     this.effects.stack = true;
+    this.setRegister(RSP);
     return int;
   }
 
-  getRegister(): Int {
+  getRegister(index: number): Int {
+    this.effects.registersUsed |= 1 << index;
     return int;
   }
-  setRegister(): void {}
-  getVectorRegister(): Vector {
+  setRegister(index: number): void {
+    this.effects.registersUsed |= 1 << index;
+    this.effects.registersWritten |= 1 << index;
+  }
+  getVectorRegister(index: number): Vector {
+    this.effects.vectorsUsed |= 1 << index;
     return vector;
   }
-  setVectorRegister(): void {}
+  setVectorRegister(index: number): void {
+    this.effects.vectorsUsed |= 1 << index;
+    this.effects.vectorsWritten |= 1 << index;
+  }
   stateInt(): Int {
     return int;
   }
@@ -136,7 +186,9 @@ class EffectsMachine implements Machine {
     return int;
   }
   setStateIntAt(): void {}
-  address(): Bit {
+  /** What is named by address may be written there. */
+  address(operand: BoundOperand): Bit {
+    if (operand.slot >= 0) this.effects.operandsWritten |= 1 << operand.slot;
     return bit;
   }
   stackIndex(): Bit {
@@ -154,26 +206,30 @@ class EffectsMachine implements Machine {
     this.effects.readsFlags = true;
     return bit;
   }
-  flagsAdd(): void {
+  #flagsWritten(): void {
     this.effects.writesFlags = true;
+    if (this.#depth > 0) this.effects.conditionalFlags = true;
+  }
+  flagsAdd(): void {
+    this.#flagsWritten();
   }
   flagsSub(): void {
-    this.effects.writesFlags = true;
+    this.#flagsWritten();
   }
   flagsLogic(): void {
-    this.effects.writesFlags = true;
+    this.#flagsWritten();
   }
   flagsIncrement(): void {
-    this.effects.writesFlags = true;
+    this.#flagsWritten();
   }
   flagsDecrement(): void {
-    this.effects.writesFlags = true;
+    this.#flagsWritten();
   }
   flagsResult(): void {
-    this.effects.writesFlags = true;
+    this.#flagsWritten();
   }
   setFlags(): void {
-    this.effects.writesFlags = true;
+    this.#flagsWritten();
   }
 
   jump(): void {
@@ -215,11 +271,13 @@ class EffectsMachine implements Machine {
     this.#depth--;
   }
   loop(body: () => Bit): void {
+    this.effects.loops = true;
     this.#depth++;
     body();
     this.#depth--;
   }
   repeat(body: (turns: Variable<Bit>) => void, until?: () => Bit): void {
+    this.effects.loops = true;
     this.#depth++;
     body(this.variable(bit));
     until?.();
@@ -229,6 +287,7 @@ class EffectsMachine implements Machine {
   call(name: string): void {
     const helper = helpers[name];
     this.effects.calls = true;
+    this.effects.helpers.add(name);
     if (helper?.jumps || helper?.ends) this.endBlock();
   }
   callBit(name: string): Bit {

@@ -3,17 +3,15 @@
 // A trace in CODE_CACHE: a header, its micro-ops, a HANDLER_TRACE_END micro-op. Dropped traces keep their memory until the whole cache is emptied, so that
 // micro-op numbers held by generated code, links and return stacks stay valid: they find HANDLER_RELOOKUP there.
 import { HANDLER_RELOOKUP } from '../../decode/form-layout.ts';
-import { CODE_CACHE, CODE_CACHE_END, CODE_GRANULES, CODE_PAGES, LINK_FROM, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../../layout.ts';
+import { CODE_CACHE, CODE_CACHE_END, CODE_DROPS, CODE_GRANULES, CODE_PAGES, LINK_FROM, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../../layout.ts';
+import { TRACE_HASH_REGION } from '../../layout.ts';
+import { TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
 import { UOP_HANDLER, UOP_LINK, UOP_SIZE } from '../../uop.ts';
+import { translation_dropped, translations_dropped } from '../host';
 import { protect_code_page } from '../system/index';
 
-// trace header, UOP_SIZE bytes
-const TRACE_NEXT = 0; // i32: next trace of the page
-const TRACE_START = 4; // u16: first byte in the page
-const TRACE_END = 6; // u16: one past the last byte
-const TRACE_COUNT = 8; // i32: instructions
-const TRACE_KEY = 12; // i32: RAM offset
-const TRACE_MODE = 16; // i32
+/** Entries before a trace is offered to the translator. */
+const HOT: i32 = 300;
 
 const GRANULE_SHIFT = 6;
 
@@ -63,6 +61,8 @@ export function endTrace(first: i32, count: i32, key: i32, mode: i32, end: i32):
   store<i32>(trace, count, TRACE_COUNT);
   store<i32>(trace, key, TRACE_KEY);
   store<i32>(trace, mode, TRACE_MODE);
+  store<i32>(trace, HOT, TRACE_HEAT);
+  store<i32>(trace, 0, TRACE_TRANSLATED);
   store<i32>(head, trace);
   const granules = CODE_GRANULES + page * 8;
   store<i64>(granules, load<i64>(granules) | granuleMask(start, end));
@@ -70,6 +70,13 @@ export function endTrace(first: i32, count: i32, key: i32, mode: i32, end: i32):
   store<i32>(entry, key);
   store<i32>(entry, mode, 4);
   store<i32>(entry, first, 8);
+  store<i32>(entry, 0, TRACE_HASH_REGION);
+}
+
+/** Whether translated code begins at the trace: branches to it are not linked. */
+export function isTranslated(key: i32, mode: i32): bool {
+  const entry = hashEntry(key, mode);
+  return load<i32>(entry) == key && load<i32>(entry, 4) == mode && load<i32>(entry, TRACE_HASH_REGION) != 0;
 }
 
 /** Bits of the granules that bytes start .. end - 1 of a page touch; start < end <= 4096. */
@@ -123,7 +130,14 @@ function drop(trace: i32): void {
   const key = load<i32>(trace, TRACE_KEY);
   const mode = load<i32>(trace, TRACE_MODE);
   const entry = hashEntry(key, mode);
-  if (load<i32>(entry, 8) == trace + UOP_SIZE) store<i32>(entry, 0, 8);
+  if (load<i32>(trace, TRACE_TRANSLATED) != 0) {
+    store<i32>(CODE_DROPS, load<i32>(CODE_DROPS) + 1);
+    translation_dropped(trace + UOP_SIZE);
+  }
+  if (load<i32>(entry, 8) == trace + UOP_SIZE) {
+    store<i32>(entry, 0, 8);
+    store<i32>(entry, 0, TRACE_HASH_REGION);
+  }
   const last = trace + load<i32>(trace, TRACE_COUNT) * UOP_SIZE;
   for (let uop = trace + UOP_SIZE; uop <= last; uop += UOP_SIZE) store<u16>(uop, HANDLER_RELOOKUP, UOP_HANDLER);
 }
@@ -146,4 +160,6 @@ export function drop_all_code(): void {
   memory.fill(TRACE_HASH, 0, TRACE_HASH_ENTRIES * TRACE_HASH_ENTRY);
   store<i32>(CODE_CACHE_FREE, FIRST_TRACE);
   store<i32>(LINK_FROM, 0);
+  store<i32>(CODE_DROPS, load<i32>(CODE_DROPS) + 1);
+  translations_dropped();
 }

@@ -24,11 +24,12 @@ import {
   SEG_STRIDE,
   SLICE_END,
 } from '../../layout.ts';
-import { UOP_HANDLER, UOP_INDEX, UOP_LENGTH, UOP_LINK, UOP_PAGE_OFFSET, UOP_SIZE } from '../../uop.ts';
+import { TRACE_KEY, TRACE_MODE } from '../../trace-layout.ts';
+import { LINK_LOOK_UP, UOP_HANDLER, UOP_INDEX, UOP_LENGTH, UOP_LINK, UOP_PAGE_OFFSET, UOP_SIZE } from '../../uop.ts';
 import { DECODED_ENDS, DECODED_MORE, decode } from '../decode/decoder';
 import { ram_to_core } from '../guest-memory';
 import { deliver_exception, fetch_exec, handle_events, translate_exec } from '../system/index';
-import { MAX_TRACE, beginTrace, endTrace, findTrace } from './cache';
+import { MAX_TRACE, beginTrace, endTrace, findTrace, isTranslated } from './cache';
 
 const CS = SEGMENTS + SEG_CS * SEG_STRIDE;
 const NOT_RAM: i64 = -2;
@@ -80,11 +81,17 @@ function findNext(ask: bool): i32 {
     // A direct branch within its page need not come here again.
     const from = load<i32>(LINK_FROM);
     if (from != 0) {
-      if (load<i64>(RIP_PAGE) == page && uop != PRIVATE_TRACE) store<i32>(from, uop, UOP_LINK);
+      if (load<i64>(RIP_PAGE) == page && uop != PRIVATE_TRACE) store<i32>(from, linkTo(uop), UOP_LINK);
       store<i32>(LINK_FROM, 0);
     }
     return uop;
   }
+}
+
+/** Where translated code begins, it is looked up. */
+function linkTo(uop: i32): i32 {
+  const trace = uop - UOP_SIZE;
+  return isTranslated(load<i32>(trace, TRACE_KEY), load<i32>(trace, TRACE_MODE)) ? LINK_LOOK_UP : uop;
 }
 
 function lookup(single: bool): i32 {
@@ -93,7 +100,7 @@ function lookup(single: bool): i32 {
   const limit = <i64>load<u32>(CS, SEG_LIMIT);
   if (!(mode & MODE_CODE64) && <u64>rip > <u64>limit) return fault();
   const linear = (rip + load<i64>(CS, SEG_BASE)) & load<i64>(LINEAR_MASK);
-  const offset = <i32>linear & 0xfff;
+  const offset = (<i32>linear) & 0xfff;
   const key = translate_exec(linear);
   if (key == FAULTED) return 0;
   const page = rip - offset;
@@ -147,7 +154,7 @@ function endMarker(uop: i32, count: i32, offset: i32): void {
 
 /** A trace of one instruction that is used once. Bytes of the next page are fetched, and may fault, only if the instruction has them. */
 function decodeSingle(linear: i64, key: i64, most: i32): i32 {
-  const offset = <i32>linear & 0xfff;
+  const offset = (<i32>linear) & 0xfff;
   let available: i32 = 0;
   if (key != NOT_RAM) {
     available = min(0x1000 - offset, most);

@@ -9,63 +9,82 @@ import type { Bit, Int } from '../../isa/value.ts';
 import { FLAGS, LAZY_A, LAZY_MASK, LAZY_R, LAZY_SUB } from '../../layout.ts';
 
 export const FLAG_BITS: Readonly<Record<Flag, number>> = { cf: 0, pf: 2, af: 4, zf: 6, sf: 7, of: 11, df: 10 };
-const mask = (...flags: Flag[]): number => flags.reduce((bits, flag) => bits | (1 << FLAG_BITS[flag]), 0);
-const ALL = mask('cf', 'pf', 'af', 'zf', 'sf', 'of');
-const RESULT = mask('pf', 'zf', 'sf');
-const SIZE_SHIFT = 16;
+export const flagMask = (...flags: Flag[]): number => flags.reduce((bits, flag) => bits | (1 << FLAG_BITS[flag]), 0);
+export const ALL_FLAGS = flagMask('cf', 'pf', 'af', 'zf', 'sf', 'of');
+export const RESULT_FLAGS = flagMask('pf', 'zf', 'sf');
+export const SIZE_SHIFT = 16;
+
+/** Where the four words are: core memory, or locals of translated code. */
+export interface FlagWords {
+  load(word: typeof FLAGS | typeof LAZY_MASK): Bit;
+  loadLong(word: typeof LAZY_A | typeof LAZY_R): Int;
+  store(word: typeof FLAGS | typeof LAZY_MASK, value: Bit): void;
+  storeLong(word: typeof LAZY_A | typeof LAZY_R, value: Int): void;
+}
+
+export function flagsInMemory(body: FunctionBody): FlagWords {
+  return {
+    load: (word) => body.load('i32.load', 0, word),
+    loadLong: (word) => body.load('i64.load', 0, word),
+    store: (word, value) => body.store('i32.store', 0, value, word),
+    storeLong: (word, value) => body.store('i64.store', 0, value, word),
+  };
+}
 
 export class FlagsEmitter {
   readonly #body: FunctionBody;
+  readonly #words: FlagWords;
 
-  constructor(body: FunctionBody) {
+  constructor(body: FunctionBody, words: FlagWords = flagsInMemory(body)) {
     this.#body = body;
+    this.#words = words;
   }
 
   // -- writing
 
   setLazy(lazyMask: number, size: Size, a: Int, r: Int): void {
-    this.#store(LAZY_MASK, lazyMask | (size << SIZE_SHIFT));
-    this.#body.store('i64.store', 0, a, LAZY_A);
-    this.#body.store('i64.store', 0, r, LAZY_R);
+    this.#words.store(LAZY_MASK, lazyMask | (size << SIZE_SHIFT));
+    this.#words.storeLong(LAZY_A, a);
+    this.#words.storeLong(LAZY_R, r);
   }
 
   add(size: Size, a: Int, r: Int): void {
-    this.setLazy(ALL, size, a, r);
+    this.setLazy(ALL_FLAGS, size, a, r);
   }
 
   sub(size: Size, a: Int, r: Int): void {
-    this.setLazy(ALL | LAZY_SUB, size, a, r);
+    this.setLazy(ALL_FLAGS | LAZY_SUB, size, a, r);
   }
 
   logic(size: Size, r: Int): void {
-    this.setLazy(ALL | LAZY_SUB, size, r, r);
+    this.setLazy(ALL_FLAGS | LAZY_SUB, size, r, r);
   }
 
   /** All but CF. */
   step(size: Size, a: Int, r: Int, down: boolean): void {
     this.#merge({ cf: this.read('cf') });
-    this.setLazy((ALL & ~mask('cf')) | (down ? LAZY_SUB : 0), size, a, r);
+    this.setLazy((ALL_FLAGS & ~flagMask('cf')) | (down ? LAZY_SUB : 0), size, a, r);
   }
 
   result(size: Size, r: Int, rest: { readonly cf?: Bit; readonly of?: Bit; readonly af?: Bit }): void {
     const { cf = this.read('cf'), of = this.read('of'), af = this.read('af') } = rest;
     this.#merge({ cf, of, af });
-    this.#store(LAZY_MASK, RESULT | (size << SIZE_SHIFT));
-    this.#body.store('i64.store', 0, r, LAZY_R);
+    this.#words.store(LAZY_MASK, RESULT_FLAGS | (size << SIZE_SHIFT));
+    this.#words.storeLong(LAZY_R, r);
   }
 
   set(flags: Partial<Record<Flag, Bit>>): void {
     this.#merge(flags);
-    const lazy = mask(...(Object.keys(flags) as Flag[])) & ALL;
-    if (lazy !== 0) this.#store(LAZY_MASK, and(this.#load(LAZY_MASK), ~lazy));
+    const lazy = flagMask(...(Object.keys(flags) as Flag[])) & ALL_FLAGS;
+    if (lazy !== 0) this.#words.store(LAZY_MASK, and(this.#words.load(LAZY_MASK), ~lazy));
   }
 
   /** Puts flags into FLAGS; whether they are lazy is not changed. */
   #merge(flags: Partial<Record<Flag, Bit>>): void {
     const names = Object.keys(flags) as Flag[];
-    let value: Bit = and(this.#load(FLAGS), ~mask(...names));
+    let value: Bit = and(this.#words.load(FLAGS), ~flagMask(...names));
     for (const name of names) value = or(value, shl(flags[name]!, FLAG_BITS[name]));
-    this.#store(FLAGS, value);
+    this.#words.store(FLAGS, value);
   }
 
   // -- reading
@@ -77,7 +96,7 @@ export class FlagsEmitter {
       this.#body.set(result, this.#standing(flag));
       return result.get(1);
     }
-    const lazy = this.#load(LAZY_MASK);
+    const lazy = this.#words.load(LAZY_MASK);
     this.#body.if(
       and(lazy, 1 << FLAG_BITS[flag]),
       () => this.#body.set(result, this.#computed(flag, lazy)),
@@ -87,11 +106,11 @@ export class FlagsEmitter {
   }
 
   #standing(flag: Flag): Bit {
-    return and(shrU(this.#load(FLAGS), FLAG_BITS[flag]), 1);
+    return and(shrU(this.#words.load(FLAGS), FLAG_BITS[flag]), 1);
   }
 
   #computed(flag: Flag, lazy: Bit): Bit {
-    const r = this.#body.load('i64.load', 0, LAZY_R);
+    const r = this.#words.loadLong(LAZY_R);
     switch (flag) {
       case 'zf':
         return isZeroValue(r);
@@ -100,20 +119,20 @@ export class FlagsEmitter {
       case 'pf':
         return xor(and(popcnt(and(toBit(r), 0xff)), 1), 1);
     }
-    const a = this.#body.load('i64.load', 0, LAZY_A);
+    const a = this.#words.loadLong(LAZY_A);
     const subtracted = ne(and(lazy, LAZY_SUB), 0);
     // A carry leaves a sum below, a borrow leaves a difference above the first operand.
-    if (flag === 'cf') return this.#choose(subtracted, greaterU(r, a), lessU(r as Int, a));
+    if (flag === 'cf') return this.#choose(subtracted, greaterU(r, a), lessU(r, a));
     const b = this.#body.local('i64');
     this.#body.if(
       subtracted,
-      () => this.#body.set(b, sub(a as Int, r)),
-      () => this.#body.set(b, sub(r as Int, a)),
+      () => this.#body.set(b, sub(a, r)),
+      () => this.#body.set(b, sub(r, a)),
     );
-    if (flag === 'af') return bitOf(xor(xor(a as Int, b.get()), r), 4);
+    if (flag === 'af') return bitOf(xor(xor(a, b.get()), r), 4);
     // OF: the operands' signs differ (subtraction) or agree (addition), and the result's differs from the first's.
-    const signs = xor(xor(a as Int, b.get()), fromSign(subtracted, this.#body));
-    const overflow = this.#body.let('i64', and(signs, xor(a as Int, r)));
+    const signs = xor(xor(a, b.get()), fromSign(subtracted, this.#body));
+    const overflow = this.#body.let('i64', and(signs, xor(a, r)));
     return bitOf(overflow, sub(and(shrU(fromBit(lazy), BigInt(SIZE_SHIFT)), 0x7fn), 1n));
   }
 
@@ -175,15 +194,15 @@ export class FlagsEmitter {
   /** SF != OF. After a subtraction whose flags are all lazy that is a signed comparison of its operands, moved to the top of 64 bits. */
   #less(): Bit {
     const result = this.#body.local('i32');
-    const lazy = this.#load(LAZY_MASK);
-    const needed = mask('sf', 'of') | LAZY_SUB;
+    const lazy = this.#words.load(LAZY_MASK);
+    const needed = flagMask('sf', 'of') | LAZY_SUB;
     this.#body.if(
       eq(and(lazy, needed), needed),
       () => {
-        const a = this.#body.load('i64.load', 0, LAZY_A);
-        const r = this.#body.load('i64.load', 0, LAZY_R);
+        const a = this.#words.loadLong(LAZY_A);
+        const r = this.#words.loadLong(LAZY_R);
         const shift = this.#body.let('i64', sub(64n, fromBit(and(shrU(lazy, SIZE_SHIFT), 0x7f))));
-        this.#body.set(result, lessS(shl(a as Int, shift), shl(sub(a as Int, r), shift)));
+        this.#body.set(result, lessS(shl(a, shift), shl(sub(a, r), shift)));
       },
       () => {
         const sf = this.read('sf');
@@ -191,14 +210,6 @@ export class FlagsEmitter {
       },
     );
     return result.get(1);
-  }
-
-  #load(offset: number): Bit {
-    return this.#body.load('i32.load', 0, offset);
-  }
-
-  #store(offset: number, value: Bit): void {
-    this.#body.store('i32.store', 0, value, offset);
   }
 }
 

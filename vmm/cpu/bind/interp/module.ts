@@ -2,7 +2,8 @@
  * The interpreter: a WebAssembly module generated from the instruction texts. `run` is one function with a br_table over the handlers that programs
  * execute most; all other handlers are functions of their own in a table, called from `run` by their number.
  *
- * Imports: memory.core, memory.ram; system.* the helpers. Export: run().
+ * Imports: memory.core, memory.ram; system.* the helpers; translator.hot_trace(micro-op). Exports: run(); `regions`, the table of translated code that run() enters,
+ * and what that code needs: dispatch(), the table `handlers`.
  */
 import { assert } from '../../../base/errors.ts';
 import { Label, Local } from '../../../wasm/function-body.ts';
@@ -12,9 +13,10 @@ import { HANDLERS_RESERVED, HANDLER_INVALID, HANDLER_RELOOKUP, HANDLER_TOO_LONG,
 import type { Handler } from '../../isa/handlers.ts';
 import { helpers } from '../../isa/helpers.ts';
 import type { Condition } from '../../isa/machine.ts';
-import { add, and, eq, fromBit, greaterU, isZeroValue, lessS, low32, or, shl, shrU, sub, toBit, xor } from '../../isa/value.ts';
+import { add, and, eq, fromBit, greaterS, greaterU, isZeroValue, lessS, low32, ne, or, shl, shrU, sub, toBit, xor } from '../../isa/value.ts';
 import type { Bit, Int } from '../../isa/value.ts';
 import * as L from '../../layout.ts';
+import { TRACE_HEAT } from '../../trace-layout.ts';
 import * as U from '../../uop.ts';
 import type { HandlerContext } from './context.ts';
 import { FlagsEmitter } from './flags.ts';
@@ -41,6 +43,8 @@ class InterpreterWriter {
   readonly #options: InterpreterOptions;
   readonly #writer = new ModuleWriter();
   readonly #functions = new Map<string, number>();
+  #regionTable = 0;
+  #regionType = 0;
 
   constructor(handlers: readonly Handler[], options: InterpreterOptions) {
     this.#handlers = handlers;
@@ -54,10 +58,15 @@ class InterpreterWriter {
     for (const [name, { params, result }] of Object.entries(helpers)) {
       this.#functions.set(name, writer.importFunction('system', name, params, result ? [result] : []));
     }
+    this.#functions.set('hot_trace', writer.importFunction('translator', 'hot_trace', ['i32'], []));
     for (const condition of CONDITIONS) this.#functions.set(`condition ${condition}`, writer.declare(`condition ${condition}`, [], ['i32']));
     const run = writer.declare('run', [], []);
+    const dispatch = writer.declare('dispatch', [], ['i32']);
     const coldType = writer.type(['i32'], ['i32']);
     const table = writer.table({ minimum: HANDLERS_RESERVED + this.#handlers.length, maximum: HANDLERS_RESERVED + this.#handlers.length });
+
+    this.#regionTable = writer.table({ minimum: L.REGION_SLOTS, maximum: L.REGION_SLOTS });
+    this.#regionType = writer.type([], ['i32']);
 
     for (const condition of CONDITIONS) {
       const body = writer.body(this.#function(`condition ${condition}`));
@@ -66,11 +75,15 @@ class InterpreterWriter {
     const hot = this.#handlers.filter((handler) => handler.hot);
     const slots = this.#handlers.map((handler) => (handler.hot ? undefined : this.#coldFunction(handler)));
     this.#run(writer.body(run), hot, coldType);
+    this.#dispatchFunction(writer.body(dispatch));
     // Handlers inside `run` have an empty slot in the table.
     slots.forEach((index, i) => {
       if (index !== undefined) writer.elements(table, HANDLERS_RESERVED + i, [index]);
     });
     writer.exportFunction('run', run);
+    writer.exportFunction('dispatch', dispatch);
+    writer.exportTable('handlers', table);
+    writer.exportTable('regions', this.#regionTable);
     return writer.finish({ names: this.#options.names ?? false });
   }
 
@@ -114,6 +127,7 @@ class InterpreterWriter {
   #run(body: FunctionBody, hot: readonly Handler[], coldType: number): void {
     const uop = body.local('i32');
     const left = body.local('i32');
+    const interpret = body.local('i32');
     const labels = { exit: new Label(), again: new Label(), lookup: new Label(), leave: new Label(), dispatch: new Label() };
     body.open(labels.exit);
     body.call(this.#function('first_trace'), []);
@@ -123,12 +137,12 @@ class InterpreterWriter {
     body.begin(LOOP, labels.again, () => {
       body.open(labels.lookup);
       body.open(labels.leave);
-      body.begin(LOOP, labels.dispatch, () => this.#dispatch(body, uop, left, hot, coldType, labels));
+      body.begin(LOOP, labels.dispatch, () => this.#dispatch(body, [uop, left, interpret], hot, coldType, labels));
       body.end(labels.leave);
       // The instruction is over: it and those before it in the trace are counted.
       body.set(left, sub(left.get() as Bit, add(body.load('i32.load16_u', uop.get(), U.UOP_INDEX) as Bit, 1)));
       body.end(labels.lookup);
-      this.#lookup(body, uop, left, labels.exit);
+      this.#lookup(body, uop, left, interpret, labels.exit);
       body.br(labels.again);
     });
     body.end(labels.exit);
@@ -136,13 +150,12 @@ class InterpreterWriter {
 
   #dispatch(
     body: FunctionBody,
-    uop: Local<'i32'>,
-    left: Local<'i32'>,
+    keep: readonly [uop: Local<'i32'>, left: Local<'i32'>, interpret: Local<'i32'>],
     hot: readonly Handler[],
     coldType: number,
     labels: { readonly lookup: Label; readonly leave: Label; readonly dispatch: Label },
   ): void {
-    const keep = [uop, left];
+    const [uop, left] = keep;
     const context: HandlerContext = {
       body,
       uop,
@@ -214,15 +227,16 @@ class InterpreterWriter {
     const link = body.load('i32.load', uop.get(), U.UOP_LINK);
     const due = or(or(lessS(left.get() as Bit, MAX_TRACE), body.load('i32.load', 0, L.EVENTS)), wraps);
     body.if(
-      link,
+      greaterS(link as Bit, 0),
       () => {
         body.brIf(labels.lookup, due, false);
         body.set(uop, link);
+        this.#warm(body, link);
         body.br(labels.dispatch);
       },
       () => {
         const target = body.load('i64.load', uop.get(), U.UOP_IMMEDIATE);
-        body.if(isZeroValue(toBit(shrU(target as Int, 12n))), () => body.store('i32.store', 0, uop.get(), L.LINK_FROM));
+        body.if(isZeroValue(or(toBit(shrU(target as Int, 12n)), link)), () => body.store('i32.store', 0, uop.get(), L.LINK_FROM));
         body.br(labels.lookup);
       },
       true,
@@ -230,45 +244,83 @@ class InterpreterWriter {
     body.unreachable();
   }
 
+  /** Counts an entry of the trace that begins with `first`: the translator is told when it is worth its while. */
+  #warm(body: FunctionBody, first: Bit): void {
+    const trace = body.let('i32', sub(first, U.UOP_SIZE));
+    const heat = body.let('i32', sub(body.load('i32.load', trace, TRACE_HEAT) as Bit, 1));
+    body.store('i32.store', trace, heat, TRACE_HEAT);
+    body.if(isZeroValue(heat), () => body.call(this.#function('hot_trace'), [first]), undefined, false);
+  }
+
   /**
-   * RIP to micro-op without a call: TLB_EXEC gives the RAM offset, the hash gives the trace. Anything else (events, faults, the end of the slice, a
-   * branch that wants a link, a segment limit inside the page) is next_trace's.
+   * RIP to the entry of TRACE_HASH that belongs to it, without a call: TLB_EXEC gives the RAM offset. Anything else (events, faults, the end of the slice, a
+   * branch that wants a link, a segment limit inside the page) goes to `slow`. RIP_PAGE is set.
    */
-  #lookup(body: FunctionBody, uop: Local<'i32'>, left: Local<'i32'>, exit: Label): void {
+  #find(body: FunctionBody, left: Bit, slow: Label): Bit {
     const load32 = (offset: number): Bit => body.load('i32.load', 0, offset);
     const load64 = (offset: number): Int => body.load('i64.load', 0, offset);
-    body.store('i32.store', 0, left.get(), L.LEFT);
+    const busy = or(or(load32(L.EVENTS), lessS(left, MAX_TRACE)), or(load32(L.LINK_FROM), xor(shrU(load32(L.FAULT_VECTOR), 31), 1)));
+    body.brIf(slow, busy, false);
+    const rip = load64(L.RIP);
+    const cs = L.SEGMENTS + L.SEG_CS * L.SEG_STRIDE;
+    const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)));
+    const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)));
+    const tag = body.load('i64.load', entry, L.TLB_EXEC);
+    body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1), false);
+    const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_ADDEND) as Bit));
+    const mode = load32(L.MODE);
+    const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES - 1);
+    const slot = body.let('i32', shl(hash, 4));
+    body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH) as Bit, key), 1), false);
+    body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH + 4) as Bit, mode), 1), false);
+    const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)));
+    const limit = fromBit(body.load('i32.load', 0, cs + L.SEG_LIMIT));
+    body.if(isZeroValue(and(mode, L.MODE_CODE64)), () => body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit), false));
+    body.store('i64.store', 0, page, L.RIP_PAGE);
+    body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
+    return slot;
+  }
+
+  /** RIP to micro-op. Translated code that begins there is run first, unless it asked for an instruction to be interpreted. */
+  #lookup(body: FunctionBody, uop: Local<'i32'>, left: Local<'i32'>, interpret: Local<'i32'>, exit: Label): void {
     body.block((found) => {
-      body.block((slow) => {
-        const busy = or(or(load32(L.EVENTS), lessS(left.get() as Bit, MAX_TRACE)), or(load32(L.LINK_FROM), xor(shrU(load32(L.FAULT_VECTOR), 31), 1)));
-        body.brIf(slow, busy, false);
-        const rip = load64(L.RIP);
-        const cs = L.SEGMENTS + L.SEG_CS * L.SEG_STRIDE;
-        const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)));
-        const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)));
-        const tag = body.load('i64.load', entry, L.TLB_EXEC);
-        body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1), false);
-        const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_ADDEND) as Bit));
-        const mode = load32(L.MODE);
-        const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES - 1);
-        const slot = body.let('i32', shl(hash, 4));
-        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH) as Bit, key), 1), false);
-        body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH + 4) as Bit, mode), 1), false);
-        const first = body.load('i32.load', slot, L.TRACE_HASH + 8);
-        body.brIf(slow, isZeroValue(first), false);
-        const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)));
-        const limit = fromBit(body.load('i32.load', 0, cs + L.SEG_LIMIT));
-        body.if(isZeroValue(and(mode, L.MODE_CODE64)), () => body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit), false));
-        body.store('i64.store', 0, page, L.RIP_PAGE);
-        body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
-        body.set(uop, first);
-        body.br(found);
+      body.loop((again) => {
+        body.store('i32.store', 0, left.get(), L.LEFT);
+        body.block((slow) => {
+          const slot = this.#find(body, left.get(), slow);
+          const region = body.load('i32.load', slot, L.TRACE_HASH + L.TRACE_HASH_REGION);
+          body.if(and(ne(region as Bit, 0), isZeroValue(interpret.get())), () => {
+            body.callIndirect(this.#regionType, region, [], this.#regionTable);
+            body.popInto(interpret);
+            body.set(left, body.load('i32.load', 0, L.LEFT));
+            body.br(again);
+          });
+          const first = body.load('i32.load', slot, L.TRACE_HASH + 8);
+          body.brIf(slow, isZeroValue(first), false);
+          body.set(uop, first);
+          body.if(isZeroValue(interpret.get()), () => this.#warm(body, first));
+          body.br(found);
+        });
+        body.call(this.#function('next_trace'), []);
+        body.set(uop, body.pop('i32'));
+        body.brIf(exit, isZeroValue(uop.get()), false);
+        body.set(left, body.load('i32.load', 0, L.LEFT));
       });
-      body.call(this.#function('next_trace'), []);
-      body.set(uop, body.pop('i32'));
-      body.brIf(exit, isZeroValue(uop.get()), false);
-      body.set(left, body.load('i32.load', 0, L.LEFT));
     });
+    body.set(interpret, 0);
+  }
+
+  /** From translated code to translated code. */
+  #dispatchFunction(body: FunctionBody): void {
+    const left = body.load('i32.load', 0, L.LEFT);
+    body.block((slow) => {
+      const slot = this.#find(body, left, slow);
+      const region = body.load('i32.load', slot, L.TRACE_HASH + L.TRACE_HASH_REGION);
+      body.brIf(slow, isZeroValue(region), false);
+      body.returnCallIndirect(this.#regionType, region, [], this.#regionTable);
+    });
+    body.return(0);
+    body.unreachable();
   }
 }
 

@@ -1,0 +1,14 @@
+/**
+ * The header of a trace in the code cache: UOP_SIZE bytes before its first micro-op. Compiled by TypeScript and by AssemblyScript: only integer
+ * constants.
+ */
+export const TRACE_NEXT = 0; // i32: next trace of the page
+export const TRACE_START = 4; // u16: first byte in the page
+export const TRACE_END = 6; // u16: one past the last byte
+export const TRACE_COUNT = 8; // i32: instructions
+export const TRACE_KEY = 12; // i32: RAM offset
+export const TRACE_MODE = 16; // i32
+/** i32: entries left until the trace is worth translating; the translator is told when it becomes 0. */
+export const TRACE_HEAT = 20;
+/** i32: not 0 if translated code was made from this trace: the translator is told when it is dropped. */
+export const TRACE_TRANSLATED = 24;
