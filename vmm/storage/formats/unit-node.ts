@@ -229,11 +229,14 @@ export class Places {
   #freed: number[] = [];
   /** Where the next place at the end of the file is. */
   end: number;
+  /** From here on the file was never written. A crash may have left data behind the last place that is in use. */
+  readonly #blankFrom: number;
 
-  /** `used`: offsets in use, `first`: where places begin. */
-  constructor(file: HostFile, size: number, first: number, used: Iterable<number>) {
+  /** `used`: offsets in use, `first`: where places begin, `fileEnd`: where the file ends now. */
+  constructor(file: HostFile, size: number, first: number, used: Iterable<number>, fileEnd: number) {
     this.#file = file;
     this.#size = size;
+    this.#blankFrom = fileEnd;
     const taken = new Set<number>(used);
     this.end = first;
     for (const offset of taken) this.end = Math.max(this.end, offset + size);
@@ -248,7 +251,7 @@ export class Places {
     if (reused !== undefined) return { file: this.#file, host: reused, blank: false };
     const host = this.end;
     this.end += this.#size;
-    return { file: this.#file, host, blank: true };
+    return { file: this.#file, host, blank: host >= this.#blankFrom };
   }
 
   /** Nothing in memory refers to the place any more. */

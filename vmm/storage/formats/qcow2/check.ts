@@ -104,9 +104,10 @@ class Qcow2Check {
     const { refcountOffset, refcountClusters, refcountOrder } = this.#header;
     if (!this.#count(refcountOffset, refcountClusters * this.#clusterSize, 'the refcount table')) return;
     const table = await this.#read(refcountOffset, refcountClusters * this.#clusterSize);
+    const view = viewOf(table);
     const perBlock = (this.#clusterSize * 8) >> refcountOrder;
     for (let index = 0; index * 8 < table.length; index++) {
-      const offset = getU64be(viewOf(table), index * 8);
+      const offset = getU64be(view, index * 8);
       if (offset === 0 || !this.#count(offset, this.#clusterSize, `refcount block ${index}`)) continue;
       const block = await this.#read(offset, this.#clusterSize);
       for (let i = 0; i < perBlock; i++) {
@@ -130,14 +131,14 @@ class Qcow2Check {
   }
 
   async #countTable(table: TableReference, onProgress: (fraction: number) => void): Promise<void> {
-    const l1 = await this.#read(table.offset, table.size * 8);
+    const l1 = viewOf(await this.#read(table.offset, table.size * 8));
     const perTable = this.#clusterSize / this.#entrySize;
     for (let index = 0; index < table.size; index++) {
-      const offset = offsetOf(viewOf(l1), index * 8);
+      const offset = offsetOf(l1, index * 8);
       if (index % 16 === 0) onProgress(index / table.size);
       if (offset === 0 || !this.#count(offset, this.#clusterSize, `L2 table ${index} of ${table.what}`)) continue;
-      const l2 = await this.#read(offset, this.#clusterSize);
-      for (let i = 0; i < perTable; i++) this.#countEntry(viewOf(l2), i * this.#entrySize, index * perTable + i, table.active);
+      const l2 = viewOf(await this.#read(offset, this.#clusterSize));
+      for (let i = 0; i < perTable; i++) this.#countEntry(l2, i * this.#entrySize, index * perTable + i, table.active);
     }
   }
 
@@ -210,7 +211,7 @@ class Qcow2Check {
 
   /** COPIED has to say whether the refcount is one: a cluster that two tables share would be overwritten in place. */
   async #checkCopied(table: TableReference, collect: boolean): Promise<void> {
-    const l1 = await this.#read(table.offset, table.size * 8);
+    const l1 = viewOf(await this.#read(table.offset, table.size * 8));
     const perTable = this.#clusterSize / this.#entrySize;
     const look = (view: DataView, at: number, place: number, what: string) => {
       const high = view.getUint32(at);
@@ -223,8 +224,8 @@ class Qcow2Check {
       return true;
     };
     for (let index = 0; index < table.size; index++) {
-      if (!look(viewOf(l1), index * 8, table.offset + index * 8, `L2 table ${index}`)) continue;
-      const offset = offsetOf(viewOf(l1), index * 8);
+      if (!look(l1, index * 8, table.offset + index * 8, `L2 table ${index}`)) continue;
+      const offset = offsetOf(l1, index * 8);
       if ((this.#header.incompatible & Incompatible.DATA_FILE) !== 0) continue;
       const l2 = viewOf(await this.#read(offset, this.#clusterSize));
       for (let i = 0; i < perTable; i++) look(l2, i * this.#entrySize, offset + i * this.#entrySize, `guest cluster ${index * perTable + i}`);

@@ -17,11 +17,11 @@ export function readRefcount(block: Uint8Array, index: number, order: number): n
     const [bits, perByte] = [1 << order, 8 >> order];
     return (block[Math.floor(index / perByte)]! >> ((index % perByte) * bits)) & ((1 << bits) - 1);
   }
-  const view = viewOf(block);
-  if (order === 3) return block[index]!;
-  if (order === 4) return view.getUint16(index * 2);
-  if (order === 5) return view.getUint32(index * 4);
-  return getU64be(view, index * 8);
+  // Byte by byte: a view made for each count costs more than the count.
+  const bytes = 1 << (order - 3);
+  let value = 0;
+  for (let at = index * bytes, end = at + bytes; at < end; at++) value = value * 256 + block[at]!;
+  return value;
 }
 
 export function writeRefcount(block: Uint8Array, index: number, order: number, value: number): void {
@@ -31,11 +31,8 @@ export function writeRefcount(block: Uint8Array, index: number, order: number, v
     block[at] = (block[at]! & ~(((1 << bits) - 1) << shift)) | (value << shift);
     return;
   }
-  const view = viewOf(block);
-  if (order === 3) block[index] = value;
-  else if (order === 4) view.setUint16(index * 2, value);
-  else if (order === 5) view.setUint32(index * 4, value);
-  else setU64be(view, index * 8, value);
+  const bytes = 1 << (order - 3);
+  for (let at = index * bytes + bytes - 1, rest = value; at >= index * bytes; at--, rest = Math.floor(rest / 256)) block[at] = rest % 256;
 }
 
 export interface Allocation {
@@ -85,7 +82,8 @@ export class Refcounts {
     const bytes = new Uint8Array(header.refcountClusters * 2 ** header.clusterBits);
     await file.read(header.refcountOffset, bytes);
     const view = viewOf(bytes);
-    const table = Float64Array.from({ length: bytes.length / 8 }, (_, index) => getU64be(view, index * 8));
+    const table = new Float64Array(bytes.length / 8);
+    for (let index = 0; index < table.length; index++) table[index] = getU64be(view, index * 8);
     return new Refcounts(file, header, table, Math.ceil((await file.size()) / 2 ** header.clusterBits));
   }
 

@@ -47,7 +47,7 @@ export class VdiNode extends UnitNode {
   readonly #places: Places;
   readonly #type: number;
 
-  private constructor(file: HostFile, host: FormatHost, header: Uint8Array, table: Uint32Array, readOnly: boolean) {
+  private constructor(file: HostFile, host: FormatHost, header: Uint8Array, table: Uint32Array, fileSize: number, readOnly: boolean) {
     const view = viewOf(header);
     super({ name: file.path, size: getU64le(view, At.size), readOnly, unit: view.getUint32(At.blockSize, true) });
     this.#file = file;
@@ -62,7 +62,7 @@ export class VdiNode extends UnitNode {
     if (this.#type === Type.DIFFERENCING)
       this.parent = { paths: [], identity: formatUuid(header.subarray(At.parentModified, At.parentModified + 16)) };
     const used = [...table].filter((entry) => entry < ZERO).map((entry) => this.#dataOffset + entry * this.#blockBytes);
-    this.#places = new Places(file, this.#blockBytes, this.#dataOffset, used);
+    this.#places = new Places(file, this.#blockBytes, this.#dataOffset, used, fileSize);
   }
 
   static async open(file: HostFile, host: FormatHost, options: FormatOptions): Promise<VdiNode> {
@@ -101,7 +101,7 @@ export class VdiNode extends UnitNode {
       if (seen.has(entry) && !options.readOnly) throw damaged(file, `block ${index} has the same place as another`);
       seen.add(entry);
     }
-    return new VdiNode(file, host, header, table, options.readOnly);
+    return new VdiNode(file, host, header, table, fileSize, options.readOnly);
   }
 
   /** Where a block's data are: behind what else it may hold. */

@@ -122,6 +122,8 @@ class DynamicVhd extends UnitNode {
   readonly #bitmaps = new Map<number, Bitmap>();
   readonly #bitmapBytes: number;
   readonly #places: Places;
+  /** Where the footer at the end is, or further ahead. */
+  #footerAt: number;
   readonly #differencing: boolean;
 
   constructor(file: HostFile, footer: Footer, header: DynamicHeader, table: Uint32Array, fileSize: number, readOnly: boolean) {
@@ -138,7 +140,9 @@ class DynamicVhd extends UnitNode {
     const used = [...table].filter((entry) => entry !== UNUSED).map((entry) => entry * SECTOR);
     const least = Math.max(roundUp(header.tableOffset + header.entries * 4, SECTOR), footer.dataOffset + HEADER_BYTES);
     const first = used.length > 0 ? used.reduce((a, b) => Math.min(a, b)) : Math.max(least, fileSize - FOOTER_BYTES);
-    this.#places = new Places(file, this.#blockBytes, first, used);
+    // The footer at the end of the file is where the next block's bitmap will be.
+    this.#places = new Places(file, this.#blockBytes, first, used, fileSize - FOOTER_BYTES);
+    this.#footerAt = first;
   }
 
   get #blockBytes(): number {
@@ -189,7 +193,10 @@ class DynamicVhd extends UnitNode {
     if (entry !== UNUSED) return { file: this.#file, host: entry * SECTOR + this.#bitmapBytes, blank: false };
     const place = this.#places.take();
     // The footer moves to the new end before the block takes its place. (A copy of it is at the start, besides.)
-    if (place.blank) await this.#file.write(this.#places.end, this.#footer.bytes);
+    if (this.#places.end > this.#footerAt) {
+      this.#footerAt = this.#places.end;
+      await this.#file.write(this.#footerAt, this.#footer.bytes);
+    }
     return { ...place, host: place.host + this.#bitmapBytes };
   }
 

@@ -70,7 +70,7 @@ export class VhdxNode extends UnitNode {
     this.#chunkRatio = chunkRatio(metadata);
     this.identity = header.dataWriteId;
     if (metadata.hasParent) this.parent = { paths: metadata.parentPaths, identity: metadata.parentId };
-    this.#places = new Places(file, this.unit, roundUp(fileSize, MIB), []);
+    this.#places = new Places(file, this.unit, roundUp(fileSize, MIB), [], fileSize);
   }
 
   static async open(given: HostFile, host: FormatHost, options: FormatOptions): Promise<VhdxNode> {
@@ -226,17 +226,16 @@ export class VhdxNode extends UnitNode {
     this.#dirty.clear();
     for (const { bitmap } of bitmaps) bitmap.dirty = false;
     try {
+      // Every place is in the file before the table names it.
+      if ((await this.#file.size()) < this.#places.end) await this.#file.truncate(this.#places.end);
       await this.#file.flush();
       if (entries.length === 0 && bitmaps.length === 0) return;
       for (const { bitmap, bits } of bitmaps) await this.#file.write(bitmap.offset, bits);
-      // Bits say what a partially present block holds: they are there before the table says that it is.
+      // Bits say what a partially present block holds: they, and their place, are there before the table says that it is.
+      const isBitmap = (entry: number) => entry % (this.#chunkRatio + 1) === this.#chunkRatio;
+      await this.#writeEntries(entries.filter(({ entry }) => isBitmap(entry)));
       if (bitmaps.length > 0) await this.#file.flush();
-      if ((await this.#file.size()) < this.#places.end) await this.#file.truncate(this.#places.end);
-      const word = new Uint8Array(8);
-      for (const { entry, offset, state } of entries) {
-        setU64le(viewOf(word), 0, offset + state);
-        await this.#file.write(this.#regions.batOffset + entry * 8, word.slice());
-      }
+      await this.#writeEntries(entries.filter(({ entry }) => !isBitmap(entry)));
       await this.#file.flush();
     } catch (error) {
       for (const { entry } of entries) this.#dirty.add(entry);
@@ -245,6 +244,14 @@ export class VhdxNode extends UnitNode {
       throw error;
     }
     await this.#places.settle(freed);
+  }
+
+  async #writeEntries(entries: readonly { readonly entry: number; readonly offset: number; readonly state: number }[]): Promise<void> {
+    for (const { entry, offset, state } of entries) {
+      const word = new Uint8Array(8);
+      setU64le(viewOf(word), 0, offset + state);
+      await this.#file.write(this.#regions.batOffset + entry * 8, word);
+    }
   }
 
   async close(): Promise<void> {

@@ -103,7 +103,7 @@ export class SparseExtent extends UnitNode {
     this.#directory = directory;
     this.#copies = copies;
     this.#tables = new TableCache(file, header.entriesPerTable * 4, CACHED_TABLES);
-    this.#places = new Places(file, header.grain, roundUp(fileSize, header.grain), []);
+    this.#places = new Places(file, header.grain, roundUp(fileSize, header.grain), [], fileSize);
     this.#limit = () => this.#places.end;
     this.#onChange = onChange;
   }
