@@ -58,8 +58,24 @@ function sourceHash(artifact: Artifact): string {
   return hash.update(readFileSync(script)).digest('hex');
 }
 
+/**
+ * What is used of AssemblyScript's compiler. It is imported by a name that the type checker does not follow: its declarations bring AssemblyScript's own globals, which
+ * would replace those of every file checked with this one (an `Array.at` that is never undefined, a console without `error`).
+ */
+interface AssemblyCompiler {
+  main(
+    argv: readonly string[],
+    api: {
+      readonly stdout: { write(text: string | Uint8Array): void };
+      readonly stderr: { write(text: string | Uint8Array): void };
+      writeFile(name: string, contents: Uint8Array | string): void;
+    },
+  ): Promise<{ readonly error: Error | null }>;
+}
+const COMPILER: string = 'assemblyscript/asc';
+
 async function compileAssembly(): Promise<Uint8Array> {
-  const asc = await import('assemblyscript/asc');
+  const asc = (await import(COMPILER)) as AssemblyCompiler;
   // Every directory of assembly/ has an index.ts whose exports become exports of the module.
   const entries = globSync('*/index.ts', { cwd: sources }).sort();
   const messages: string[] = [];

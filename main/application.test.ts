@@ -142,7 +142,7 @@ describe('ports', () => {
     const page = frame(PAGE);
     const ask = (ticket: number) => electron.ipcMain.emit(channel.requestPort, { senderFrame: page }, ticket, { connect: 'library' });
     for (let ticket = 0; ticket < 5; ticket++) {
-      electron.processes.at(-1).emit('exit', 1);
+      electron.processes.at(-1)!.emit('exit', 1);
       ask(ticket);
     }
     expect(electron.errors.length).toBeGreaterThan(0);

@@ -8,7 +8,7 @@ import type { QuickPick } from '../palette/quick-pick.ts';
 import type { Confirmation } from '../ui/feedback.dom.tsx';
 import { createLayoutStore, openTab, parseLayout, type LayoutStore, type Solo, soloLayout } from './layout-store.ts';
 import { createLibraryStore, followLibrary, type LibraryStore } from './library-store.ts';
-import { createNoticeStore } from './notices.ts';
+import { createNoticeStore, type NoticeStore } from './notices.ts';
 import { MachineSession } from './session.dom.ts';
 import { createSettingsStore, parseSettings, type Settings, type SettingsStore } from './settings.ts';
 
@@ -48,7 +48,7 @@ export class App {
   readonly library: LibraryStore = createLibraryStore();
   readonly layout: LayoutStore;
   readonly settings: SettingsStore = createSettingsStore();
-  readonly notices = createNoticeStore();
+  readonly notices: NoticeStore = createNoticeStore();
   readonly transient = createStore<Transient>(() => ({
     palette: false,
     query: '',

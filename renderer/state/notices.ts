@@ -16,7 +16,7 @@ export interface NoticeItem {
   readonly vm?: string | undefined;
 }
 
-interface Notices {
+export interface Notices {
   readonly items: readonly NoticeItem[];
 }
 

@@ -30,6 +30,9 @@ const guestDirectory = values.guests ?? process.env['STRATE_GUESTS'] ?? join(roo
 const output = values.keep ?? join(root, '.cache/boot');
 mkdirSync(output, { recursive: true });
 
+/** Tenths of a second until the control socket must be there: a loaded machine takes its time. */
+const PATIENCE = 1800;
+
 type MachineClient = Awaited<ReturnType<typeof connectMachine>>;
 
 async function connectMachine(path: string, alive: () => boolean) {
@@ -40,10 +43,10 @@ async function connectMachine(path: string, alive: () => boolean) {
         await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
         return await connect(socketTransport(socket), 'machine');
       } catch (error) {
-        if (tries > 300) throw error;
+        if (tries > PATIENCE) throw error;
       }
     }
-    if (!alive() || tries > 300) throw new Error('the machine did not open its control socket');
+    if (!alive() || tries > PATIENCE) throw new Error('the machine did not open its control socket');
     await sleep(100);
   }
 }

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
 import { Application } from '../../main/application.main.ts';
+import type {} from '../../renderer/connection/electron-host.dom.ts'; // declares window.strate
 import { describeWithChromium, launchChromium } from './chromium.node.ts';
 import { ElectronStandIn } from './electron-stand-in.node.ts';
 

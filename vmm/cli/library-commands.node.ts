@@ -184,15 +184,15 @@ export function changesOf(config: Readonly<Record<string, unknown>>, settings: r
     const equals = setting.indexOf('=');
     if (equals < 1) throw usage(`${JSON.stringify(setting)} must be name=value`);
     const [top = '', ...path] = setting.slice(0, equals).split('.');
+    const last = path.pop();
     const value = valueOf(setting.slice(equals + 1));
-    if (path.length === 0) {
+    if (last === undefined) {
       changes[top] = value;
       continue;
     }
     const copy = structuredClone(changes[top] ?? config[top] ?? {}) as Record<string, unknown>;
     let at = copy;
-    for (const key of path.slice(0, -1)) at = (at[key] ??= {}) as Record<string, unknown>;
-    const last = path.at(-1);
+    for (const key of path) at = (at[key] ??= {}) as Record<string, unknown>;
     if (value === null) Reflect.deleteProperty(at, last);
     else at[last] = value;
     changes[top] = copy;

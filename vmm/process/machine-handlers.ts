@@ -200,7 +200,7 @@ function waitOnSerial(port: SerialPort, time: HostTime, pattern: RegExp, seconds
     const look = (data: Uint8Array) => {
       const lines = (line + decoder.decode(data, { stream: true })).split(/\r?\n/);
       const found = lines.find((one) => pattern.test(one));
-      line = lines.at(-1).slice(-4096);
+      line = (lines.at(-1) ?? '').slice(-4096);
       if (found !== undefined) finish(found);
     };
     const cancel = time.after(seconds * 1000, () => finish(undefined));

@@ -49,32 +49,40 @@ export async function readLog(file: HostFile, header: VhdxHeader): Promise<Repla
   await file.read(logOffset, log);
   const sequence = activeSequence(log, header.logId);
   if (sequence === undefined) throw damaged(file, 'the log is in use and holds no valid entry');
-  const head = sequence.at(-1);
+  const { head, entries } = sequence;
   if ((await file.size()) < head.flushedFileSize)
     throw damaged(file, `the file was cut to less than the ${head.flushedFileSize} bytes its log speaks of`);
-  return { updates: sequence.flatMap((entry) => updatesOf(file, entry)), fileSize: head.lastFileSize };
+  return { updates: entries.flatMap((entry) => updatesOf(file, entry)), fileSize: head.lastFileSize };
+}
+
+interface Sequence {
+  /** From the tail to the head. */
+  readonly entries: readonly LogEntry[];
+  readonly head: LogEntry;
 }
 
 /** The valid run of entries that ends with the highest sequence number, from its tail on (2.3.3). */
-function activeSequence(log: Uint8Array, logId: string): LogEntry[] | undefined {
+function activeSequence(log: Uint8Array, logId: string): Sequence | undefined {
   const entries = new Map<number, LogEntry>();
   for (let at = 0; at < log.length; at += SECTOR) {
     const entry = readEntry(log, at, logId);
     if (entry !== undefined) entries.set(at, entry);
   }
-  let best: LogEntry[] | undefined;
+  let best: Sequence | undefined;
   for (const start of entries.values()) {
     const run = [start];
+    let head = start;
     for (
       let next = follower(entries, start, log.length);
       next !== undefined && run.length <= entries.size;
       next = follower(entries, next, log.length)
-    )
+    ) {
       run.push(next);
-    const head = run.at(-1);
+      head = next;
+    }
     const tail = run.findIndex((entry) => entry.at === head.tail);
     if (tail < 0) continue;
-    if (best === undefined || head.sequence > best.at(-1).sequence) best = run.slice(tail);
+    if (best === undefined || head.sequence > best.head.sequence) best = { entries: run.slice(tail), head };
   }
   return best;
 }
