@@ -3,6 +3,7 @@
  * the seconds it took. Pictures and serial logs go to DIR (default: .cache/boot). Guests whose files are missing are skipped, with the reason.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -77,17 +78,17 @@ async function boot(guest: Guest): Promise<number> {
       stdio: ['ignore', 'inherit', 'inherit'],
     },
   );
-  let ended = false;
-  const end = new Promise<void>((resolve) => child.once('exit', () => ((ended = true), resolve())));
+  const running = () => child.exitCode === null && child.signalCode === null;
+  const end = once(child, 'exit');
   const start = performance.now();
   const deadline = start + guest.timeout * 1000;
   let client: MachineClient | undefined;
   try {
-    client = await connectMachine(control, () => !ended);
-    for (const step of guest.steps) await perform(step, client, serialLog, () => !ended && performance.now() < deadline);
+    client = await connectMachine(control, running);
+    for (const step of guest.steps) await perform(step, client, serialLog, () => running() && performance.now() < deadline);
     return (performance.now() - start) / 1000;
   } finally {
-    if (!ended) child.kill('SIGTERM');
+    if (running()) child.kill('SIGTERM');
     await Promise.race([end, sleep(5000).then(() => child.kill('SIGKILL'))]);
     rmSync(scratch, { recursive: true, force: true });
   }
