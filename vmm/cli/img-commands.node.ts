@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RepairMode } from '../storage/check-report.ts';
+import { folderToImage } from '../storage/folder/folder-image.node.ts';
 import type { ImageFormat } from '../storage/probe.ts';
 import { commitImage, parentOption, rebaseImage } from '../storage/tools/chain.node.ts';
 import { checkImage } from '../storage/tools/check.node.ts';
@@ -90,15 +91,27 @@ export function addImgCommands(program: Command, does: Doing): void {
     .addOption(formatOption('-f, --format <format>', 'default: by the name'))
     .option('-o, --option <name=value,...>', KNOWN, collect, [])
     .option('-b, --backing <file>', 'the image it is a difference to')
+    .option('--from-folder <folder>', 'an image of what is in a folder: a CD where the name ends with .iso, else a FAT disk')
+    .option('--floppy', 'with --from-folder: a diskette of 1.44 MB')
+    .option('--label <name>', 'with --from-folder; default: the name of the folder')
     .addOption(formatOption('--backing-format <format>', 'default: as it looks'))
     .action(
       does(
         async (
           file: string,
           size: string | undefined,
-          options: { format?: ImageFormat; option: string[]; backing?: string; backingFormat?: ImageFormat },
+          options: {
+            format?: ImageFormat;
+            option: string[];
+            backing?: string;
+            backingFormat?: ImageFormat;
+            fromFolder?: string;
+            floppy?: boolean;
+            label?: string;
+          },
         ) => {
           const path = resolve(file);
+          if (options.fromFolder !== undefined) return createFromFolder(path, resolve(options.fromFolder), size, options);
           const parent = options.backing === undefined ? undefined : await parentOption(path, options.backing, options.backingFormat);
           if (size === undefined && parent === undefined) throw usage(`how large is ${file} to be? say a size, such as 10G`);
           await createImage(
@@ -269,6 +282,20 @@ export function addImgCommands(program: Command, does: Doing): void {
         if (rows.length > 0) print(table([['ID', 'NAME', 'DATE', 'STATE'], ...rows]));
       }),
     );
+}
+
+/** `size`: room for so much more, on a FAT disk. */
+async function createFromFolder(
+  path: string,
+  folder: string,
+  size: string | undefined,
+  { format, floppy, label }: { format?: ImageFormat; floppy?: boolean; label?: string },
+): Promise<void> {
+  const kind = floppy === true ? 'floppy' : targetFormat(path, format) === 'iso' ? 'iso' : 'fat';
+  if (kind !== 'iso' && targetFormat(path, format) !== 'raw') throw usage(`an image of a folder is raw or iso; make a raw one and convert it`);
+  const free = size === undefined ? undefined : parseSize(size, 'the size');
+  const { leftOut } = await withProgress('copying', (job) => folderToImage(folder, path, { ...job, kind, label, free }));
+  for (const one of leftOut) say(`left out: ${printable(one)} is neither a file nor a folder`);
 }
 
 function addCheck(img: Command, does: Doing, name: 'check' | 'repair', description: string): void {

@@ -1,5 +1,6 @@
 /** The library: VMs that exist, run or not. A process of its own, or inside the command. */
 import { z } from 'zod';
+import { diskMethods } from './disk-methods.ts';
 import { method } from './method.ts';
 import { hostPath, line } from './text.ts';
 import { driveStatusSchema, importPreviewSchema, jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
@@ -164,6 +165,8 @@ export const libraryMethods = {
     params: { guest: z.string(), start: z.boolean().default(true) },
     result: { job: jobRef.shape.job },
   }),
+
+  ...diskMethods,
 
   'jobs.list': method({ summary: 'Long work, running and recent', result: { jobs: z.array(jobSchema) } }),
   'jobs.cancel': method({ summary: 'Stop a job; nothing half-done stays', params: { job: z.string() } }),

@@ -1,6 +1,7 @@
 /** docs/protocol.md, made from the tables. build/protocol-docs.node.ts writes it; a test checks that it is current. */
 import { z } from 'zod';
 import { vmConfigSchema } from './config.ts';
+import { diskImageSchema, diskSchema } from './disk-methods.ts';
 import { driveStatusSchema, jobSchema, mediumSchema, trashedVmSchema, vmSummarySchema } from './shared.ts';
 import { type Interface, interfaces, protocolVersion, type Role } from './methods.ts';
 
@@ -53,6 +54,8 @@ const shapes: Readonly<Record<string, z.ZodType>> = {
   Job: jobSchema,
   Medium: mediumSchema,
   DriveStatus: driveStatusSchema,
+  Disk: diskSchema,
+  DiskImage: diskImageSchema,
 };
 
 function fields(schema: z.ZodType, io: 'input' | 'output'): string[] {

@@ -26,6 +26,8 @@ export interface ImageSpec {
   readonly readOnly: boolean;
   /** Writes go to a temporary file and are forgotten; the image is opened for reading only. */
   readonly discardWrites?: boolean;
+  /** Read-only and without a lock, for figures only: a machine may be writing it, and what it has not flushed is not there. */
+  readonly unlocked?: boolean;
   /** Folders in which images that this one stands on may lie, besides its own and those below it. */
   readonly parentFolders?: readonly string[];
 }
@@ -69,7 +71,7 @@ async function openLink(spec: ImageSpec, readOnly: boolean, chain: ChainLink[]):
   const file = NodeFile.open(spec.file, { readOnly });
   let node: BlockNode | ImageNode;
   try {
-    file.onClose(takeLock(file, readOnly));
+    if (spec.unlocked !== true) file.onClose(takeLock(file, readOnly));
     node = await openNode(spec, file, readOnly);
   } catch (error) {
     await file.close();
@@ -167,7 +169,7 @@ async function guessFormat(path: string): Promise<ImageFormat> {
 }
 
 /** What formats are given of this computer, for one image: files they name have to lie in its folder. */
-export function formatHost(spec: Pick<ImageSpec, 'file' | 'parentFolders'>): FormatHost {
+export function formatHost(spec: Pick<ImageSpec, 'file' | 'parentFolders' | 'unlocked'>): FormatHost {
   const folder = dirname(resolve(spec.file));
   return {
     codecs,
@@ -185,7 +187,7 @@ export function formatHost(spec: Pick<ImageSpec, 'file' | 'parentFolders'>): For
             { path: spec.file },
           );
         const file = NodeFile.open(path, { readOnly });
-        file.onClose(takeLock(file, readOnly));
+        if (spec.unlocked !== true) file.onClose(takeLock(file, readOnly));
         resolvePromise(file);
       }),
   };

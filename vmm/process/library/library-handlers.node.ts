@@ -8,6 +8,7 @@ import { findFirmware } from '../../machine/firmware/find-firmware.node.ts';
 import { type Handlers, serve, type Session } from '../../protocol/server.ts';
 import type { Transport } from '../../protocol/transport.ts';
 import { detect } from './detect.node.ts';
+import { diskHandlers } from './disk-handlers.node.ts';
 import { findGuest, type GuestSource, listGuests } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
@@ -137,6 +138,8 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       });
       return { job };
     },
+
+    ...diskHandlers(library),
 
     'jobs.list': () => ({ jobs: library.jobs.list() }),
     'jobs.cancel': ({ job }) => library.jobs.cancel(job),

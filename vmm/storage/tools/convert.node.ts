@@ -22,6 +22,10 @@ export interface ToolOptions {
 
 export interface SourceOptions {
   readonly format?: ImageFormat | undefined;
+  /** Only looks, also while a machine uses it: see ImageSpec. */
+  readonly unlocked?: boolean;
+  /** Folders in which its parents may lie. */
+  readonly parentFolders?: readonly string[] | undefined;
   /** An internal snapshot of a qcow2 image, by id or name. */
   readonly snapshot?: string | undefined;
 }
@@ -36,7 +40,8 @@ export interface ConvertOptions extends ToolOptions {
 }
 
 /** Opens an image to read it as a person who gives the command may. */
-export async function openSource(path: string, { format, snapshot }: SourceOptions = {}): Promise<OpenedImage> {
+export async function openSource(path: string, options: SourceOptions = {}): Promise<OpenedImage> {
+  const { format, snapshot, unlocked = false, parentFolders } = options;
   const known = await formatOf(path, format);
   if (snapshot !== undefined) {
     if (known !== 'qcow2') throw new VmmError('usage', `${path}: only qcow2 images have snapshots of their own`, { path });
@@ -47,7 +52,8 @@ export async function openSource(path: string, { format, snapshot }: SourceOptio
     }
     return { node, chain: [{ file: path, format: 'qcow2', node }] };
   }
-  return openImage({ file: path, format: known, role: known === 'iso' ? 'cdrom' : 'disk', readOnly: true });
+  const role = known === 'iso' ? 'cdrom' : 'disk';
+  return openImage({ file: path, format: known, role, readOnly: true, unlocked, ...(parentFolders && { parentFolders }) });
 }
 
 /**
