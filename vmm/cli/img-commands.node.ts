@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import type { RepairMode } from '../storage/check-report.ts';
 import { folderToImage } from '../storage/folder/folder-image.node.ts';
 import type { ImageFormat } from '../storage/probe.ts';
-import { commitImage, parentOption, rebaseImage } from '../storage/tools/chain.node.ts';
+import { commitImage, parentOption, rebaseImage, trustParent } from '../storage/tools/chain.node.ts';
 import { checkImage } from '../storage/tools/check.node.ts';
 import { convertImage, rewriteImage } from '../storage/tools/convert.node.ts';
 import { createImage, formatOfName, type CreateOptions } from '../storage/tools/formats.node.ts';
@@ -261,13 +261,20 @@ export function addImgCommands(program: Command, does: Doing): void {
     .description('make an image a difference to another image, or to none, with the same contents')
     .argument('<file>')
     .option('-b, --backing <file>', 'the new parent; none: the image stands on its own')
+    .option('--trust', 'keep the parent, which was changed in a way that no guest sees (compacted, repaired)')
     .addOption(formatOption('-f, --format <format>', 'default: as it looks'))
     .addOption(formatOption('--backing-format <format>', 'default: as it looks'))
     .action(
-      does((file: string, { backing, format, backingFormat }: { backing?: string; format?: ImageFormat; backingFormat?: ImageFormat }) =>
-        withProgress('rebasing', (job) =>
-          rebaseImage(resolve(file), backing, { ...job, ...(format && { format }), ...(backingFormat && { parentFormat: backingFormat }) }),
-        ),
+      does(
+        (
+          file: string,
+          { backing, format, backingFormat, trust }: { backing?: string; format?: ImageFormat; backingFormat?: ImageFormat; trust?: boolean },
+        ) =>
+          trust === true
+            ? trustParent(resolve(file))
+            : withProgress('rebasing', (job) =>
+                rebaseImage(resolve(file), backing, { ...job, ...(format && { format }), ...(backingFormat && { parentFormat: backingFormat }) }),
+              ),
       ),
     );
 

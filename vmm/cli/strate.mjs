@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 // Plain JavaScript on purpose: a Node that is too old must get as far as this line to say so.
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 
 const REQUIRED_MAJOR = 26;
@@ -10,6 +13,8 @@ if (Number(process.versions.node.split('.')[0]) < REQUIRED_MAJOR) {
   );
   process.exitCode = 2;
 } else {
+  // What Node makes of the TypeScript is kept: half of the time that a short command takes.
+  module.enableCompileCache(process.env.NODE_COMPILE_CACHE ?? join(homedir(), '.cache', 'strate', 'compiled'));
   const { main } = await import('./main.node.ts');
   await main(process.argv.slice(2));
 }

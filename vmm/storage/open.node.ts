@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { floppyFormatOf, floppyFormats } from '../base/floppy-formats.ts';
 import { VmmError } from '../base/errors.ts';
+import { checkBase, readIdentity } from './base-identity.node.ts';
 import { codecs } from './formats/codecs.node.ts';
 import { isImageNode, type FormatHost, type ImageNode, type ParentReference } from './formats/format.ts';
 import { openFormat } from './formats/open-format.ts';
@@ -28,6 +29,8 @@ export interface ImageSpec {
   readonly discardWrites?: boolean;
   /** Read-only and without a lock, for figures only: a machine may be writing it, and what it has not flushed is not there. */
   readonly unlocked?: boolean;
+  /** Parents need not look as they did when the differences to them were made. */
+  readonly trustParents?: boolean;
   /** Folders in which images that this one stands on may lie, besides its own and those below it. */
   readonly parentFolders?: readonly string[];
 }
@@ -119,6 +122,10 @@ async function openParent(child: ImageSpec, reference: ParentReference, chain: C
   const file = findParent(child, reference);
   if (chain.some((link) => realpathSync(link.file) === realpathSync(file))) {
     throw new VmmError('invalid', `${child.file}: the chain of parents runs in a circle at ${file}`, { path: child.file });
+  }
+  if (reference.recorded !== undefined && child.trustParents !== true) {
+    const recorded = readIdentity(reference.recorded);
+    if (recorded !== undefined) checkBase(child.file, file, recorded);
   }
   const format = reference.format ?? (await guessFormat(file));
   const node = await openLink({ ...child, file, format, role: 'disk' }, true, chain);

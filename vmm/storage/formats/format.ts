@@ -37,6 +37,8 @@ export interface ParentReference {
   readonly format?: ImageFormat | undefined;
   /** What the parent must say of itself, for formats that record it. */
   readonly identity?: string | undefined;
+  /** What its file looked like, as whoever made the image noted it. */
+  readonly recorded?: string | undefined;
 }
 
 /** An opened image of a format. */

@@ -2,8 +2,12 @@ import { renameSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
+import { identityOf } from '../base-identity.node.ts';
 import { isImageNode } from '../formats/format.ts';
+import { readHeader } from '../formats/qcow2/header.ts';
 import { syncFolder } from '../host-folder.node.ts';
+import { ImageLock } from '../image-lock.node.ts';
+import { NodeFile } from '../node-file.node.ts';
 import type { BlockNode } from '../node.ts';
 import { openImage } from '../open.node.ts';
 import type { ImageFormat } from '../probe.ts';
@@ -96,6 +100,28 @@ export async function rebaseImage(
     throw error;
   } finally {
     await old.node.close();
+  }
+}
+
+/** Notes what the parent looks like now: somebody knows that a guest sees the same in it as before. */
+export async function trustParent(path: string): Promise<void> {
+  const { node, chain } = await openImage({ file: path, format: 'qcow2', role: 'disk', readOnly: true, trustParents: true });
+  await node.close();
+  const [, parent] = chain;
+  if (parent === undefined) throw new VmmError('usage', `${path} is not a difference to another image`, { path });
+  const file = NodeFile.open(path);
+  try {
+    const lock = ImageLock.take(file, 'write');
+    try {
+      const { base } = await readHeader(file);
+      if (base === undefined) throw new VmmError('usage', `${path} does not say what its parent looked like: nothing has to be trusted`, { path });
+      await file.write(base.offset, new TextEncoder().encode(JSON.stringify(identityOf(parent.file)).padEnd(base.length).slice(0, base.length)));
+      await file.flush();
+    } finally {
+      lock.release();
+    }
+  } finally {
+    await file.close();
   }
 }
 

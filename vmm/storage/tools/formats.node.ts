@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
+import { identityOf } from '../base-identity.node.ts';
 import { createQcow2 } from '../formats/qcow2/create.ts';
 import { createVdi } from '../formats/vdi/vdi.ts';
 import { createVhd } from '../formats/vhd/vhd.ts';
@@ -122,7 +123,15 @@ async function fill(
       await file.truncate(Math.ceil(size / 512) * 512);
       return file.flush();
     case 'qcow2':
-      return createQcow2(file, { ...options, size, backingFile: parent?.path, backingFormat: parent && qemuName(parent.format) });
+      return createQcow2(file, {
+        ...options,
+        size,
+        ...(parent && {
+          backingFile: parent.path,
+          backingFormat: qemuName(parent.format),
+          base: recordOf(isAbsolute(parent.path) ? parent.path : join(dirname(path), parent.path)),
+        }),
+      });
     case 'vdi':
       return createVdi(file, host, { ...options, size });
     case 'vhd':
@@ -141,6 +150,11 @@ async function fill(
       return createVmdk(file, host, { size, kind, base: basename(path, extname(path)), create, parent: difference });
     }
   }
+}
+
+/** A parent that is not there yet cannot be recognised later. */
+function recordOf(parent: string): string | undefined {
+  return existsSync(parent) ? JSON.stringify(identityOf(parent)) : undefined;
 }
 
 /** What qcow2 calls a format in its header. */

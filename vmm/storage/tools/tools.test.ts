@@ -1,16 +1,18 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openImage } from '../open.node.ts';
 import type { ImageFormat } from '../probe.ts';
-import { commitImage, parentOption, rebaseImage } from './chain.node.ts';
+import { commitImage, parentOption, rebaseImage, trustParent } from './chain.node.ts';
 import { checkImage } from './check.node.ts';
 import { convertImage, rewriteImage } from './convert.node.ts';
 import { createImage } from './formats.node.ts';
 import { compareImages, imageInfo, mapImage } from './info.node.ts';
 import { resizeImage } from './resize.node.ts';
+
+jest.setTimeout(60_000);
 
 const MIB = 1 << 20;
 let folder: string;
@@ -46,6 +48,20 @@ test('a conversion appears when it is complete; a cancelled one leaves nothing',
   expect(await compareImages(at('a.raw'), at('b.qcow2'))).toEqual({ sameSize: true, differsAt: undefined });
   expect(readdirSync(folder)).toEqual(['a.raw', 'b.qcow2']);
   expect(await message(convertImage(at('a.raw'), at('b.qcow2'), 'qcow2'))).toMatch(/b\.qcow2 exists already/);
+});
+
+test('a difference to an image that was changed since is refused; a copy of both is not', async () => {
+  await createImage(at('base.qcow2'), 'qcow2', 4 * MIB);
+  await createImage(at('top.qcow2'), 'qcow2', 4 * MIB, {}, await parentOption(at('top.qcow2'), 'base.qcow2'));
+  mkdirSync(at('copy'));
+  for (const name of ['base.qcow2', 'top.qcow2']) copyFileSync(at(name), at(`copy/${name}`));
+  expect(await byteAt(at('copy/top.qcow2'), 'qcow2', 0)).toBe(0);
+  await writeAt(at('base.qcow2'), 'qcow2', MIB, 5);
+  expect(await message(imageInfo(at('top.qcow2')))).toMatch(/base\.qcow2 was changed since this difference to it was made; put the old one back, or/);
+  await trustParent(at('top.qcow2'));
+  expect(await byteAt(at('top.qcow2'), 'qcow2', MIB)).toBe(5);
+  await writeAt(at('base.qcow2'), 'qcow2', MIB, 6); // in place: only its time tells
+  expect(await message(imageInfo(at('top.qcow2')))).toMatch(/was changed since/);
 });
 
 test('a chain: info names all of it, map says where data are, commit and rebase keep the contents', async () => {

@@ -16,6 +16,8 @@ export interface Qcow2CreateOptions {
   readonly extendedL2?: boolean;
   readonly backingFile?: string | undefined;
   readonly backingFormat?: string | undefined;
+  /** What the backing file looks like now, for extension BASE. */
+  readonly base?: string | undefined;
 }
 
 const DEFAULT_CLUSTER = 65536;
@@ -70,6 +72,7 @@ export async function createQcow2(file: HostFile, options: Qcow2CreateOptions): 
     compression: compression === 'zstd' ? Compression.ZSTD : Compression.ZLIB,
     backingFile: options.backingFile,
     backingFormat: options.backingFormat,
+    base: clusterSize >= 1024 ? options.base : undefined, // the header has to fit
   });
   await file.write(0, header);
   await file.flush();

@@ -10,7 +10,15 @@ export const QCOW_MAGIC = 0x514649fb;
 export const Incompatible = { DIRTY: 1, CORRUPT: 2, DATA_FILE: 4, COMPRESSION: 8, EXTENDED_L2: 16 } as const;
 const KNOWN_INCOMPATIBLE = 31;
 export const Compatible = { LAZY_REFCOUNTS: 1 } as const;
-export const Extension = { END: 0, BACKING_FORMAT: 0xe2792aca, FEATURE_NAMES: 0x6803f857, BITMAPS: 0x23852875, DATA_FILE: 0x44415441 } as const;
+/** BASE is Strate's own: what the backing file looked like when the image was made, as JSON. Others leave what they do not know alone. */
+export const Extension = {
+  END: 0,
+  BASE: 0x53547262,
+  BACKING_FORMAT: 0xe2792aca,
+  FEATURE_NAMES: 0x6803f857,
+  BITMAPS: 0x23852875,
+  DATA_FILE: 0x44415441,
+} as const;
 
 export const Compression = { ZLIB: 0, ZSTD: 1 } as const;
 
@@ -57,6 +65,8 @@ export interface Qcow2Header {
   readonly backingFile: string | undefined;
   readonly backingFormat: string | undefined;
   readonly dataFile: string | undefined;
+  /** The text of extension BASE, and where it is in the file. */
+  readonly base?: { readonly text: string; readonly offset: number; readonly length: number } | undefined;
 }
 
 export async function readHeader(file: HostFile): Promise<Qcow2Header> {
@@ -102,6 +112,7 @@ export async function readHeader(file: HostFile): Promise<Qcow2Header> {
     backingFile: readBackingName(file, bytes, getU64be(view, 8), view.getUint32(16), clusterSize),
     backingFormat: extensions.backingFormat,
     dataFile: extensions.dataFile,
+    base: extensions.base,
   };
   validate(file, header, fileSize);
   return header;
@@ -117,7 +128,8 @@ function validate(file: HostFile, header: Qcow2Header, fileSize: number): void {
   const perL1 = clusterSize * (clusterSize / entrySize);
   if (header.size > 2 ** 53 || header.l1Size < Math.ceil(header.size / perL1))
     throw damaged(file, `size is ${header.size} bytes, more than the L1 table maps`);
-  if (!aligned(header.l1Offset) || (header.l1Size > 0 && header.l1Offset >= fileSize)) throw damaged(file, 'l1_table_offset is outside the file');
+  if (!aligned(header.l1Offset) || (header.l1Size > 0 && header.l1Offset + header.l1Size * 8 > fileSize))
+    throw damaged(file, 'l1_table_offset is outside the file');
   if (!aligned(header.refcountOffset) || header.refcountOffset === 0 || header.refcountOffset >= fileSize) {
     throw damaged(file, 'refcount_table_offset is outside the file');
   }
@@ -140,13 +152,14 @@ function readBackingName(file: HostFile, bytes: Uint8Array, offset: number, leng
 interface Extensions {
   backingFormat: string | undefined;
   dataFile: string | undefined;
+  base: Qcow2Header['base'];
   /** Names of incompatible features, by bit. */
   readonly featureNames: Map<number, string>;
 }
 
 /** Header extensions: type, length, data padded to 8 bytes; unknown ones are left alone. */
 function readExtensions(file: HostFile, bytes: Uint8Array, start: number): Extensions {
-  const found: Extensions = { backingFormat: undefined, dataFile: undefined, featureNames: new Map() };
+  const found: Extensions = { backingFormat: undefined, dataFile: undefined, base: undefined, featureNames: new Map() };
   const view = viewOf(bytes);
   for (let at = start; at + 8 <= bytes.length;) {
     const [type, length] = [view.getUint32(at), view.getUint32(at + 4)];
@@ -155,6 +168,7 @@ function readExtensions(file: HostFile, bytes: Uint8Array, start: number): Exten
     if (at + length > bytes.length) throw damaged(file, `a header extension (${type.toString(16)}) is ${length} bytes long`);
     if (type === Extension.BACKING_FORMAT) found.backingFormat = textAt(bytes, at, length);
     else if (type === Extension.DATA_FILE) found.dataFile = textAt(bytes, at, length);
+    else if (type === Extension.BASE) found.base = { text: textAt(bytes, at, length).trimEnd(), offset: at, length };
     else if (type === Extension.FEATURE_NAMES) {
       for (let entry = at; entry + 48 <= at + length; entry += 48) {
         if (bytes[entry] === 0) found.featureNames.set(bytes[entry + 1]!, textAt(bytes, entry + 2, 46));
@@ -165,13 +179,19 @@ function readExtensions(file: HostFile, bytes: Uint8Array, start: number): Exten
   return found;
 }
 
+/** More than these are the sign of a damaged header. */
+const MOST_NAMED = 3;
+
 function unknownFeatures(bits: number, names: ReadonlyMap<number, string>): string {
   const unknown = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => ((bits & ~KNOWN_INCOMPATIBLE) >>> bit) & 1);
-  return unknown.map((bit) => `"${names.get(bit) ?? `feature ${bit}`}"`).join(', ') || 'an unknown feature';
+  const named = unknown.slice(0, MOST_NAMED).map((bit) => `"${names.get(bit) ?? `feature ${bit}`}"`);
+  if (unknown.length > MOST_NAMED) named.push(`${unknown.length - MOST_NAMED} more`);
+  return named.join(', ') || 'an unknown feature';
 }
 
-export interface NewHeader extends Omit<Qcow2Header, 'snapshotCount' | 'snapshotOffset' | 'autoclear' | 'dataFile'> {
+export interface NewHeader extends Omit<Qcow2Header, 'snapshotCount' | 'snapshotOffset' | 'autoclear' | 'dataFile' | 'base'> {
   readonly autoclear?: number;
+  readonly base?: string | undefined;
 }
 
 /** The first cluster of a new image: header, extensions and the name of the backing file. */
@@ -203,7 +223,8 @@ export function encodeHeader(header: NewHeader): Uint8Array {
   };
   const encoder = new TextEncoder();
   if (header.backingFormat !== undefined) extension(Extension.BACKING_FORMAT, encoder.encode(header.backingFormat));
-  if (header.version === 3) extension(Extension.FEATURE_NAMES, featureNameTable());
+  if (header.base !== undefined) extension(Extension.BASE, encoder.encode(header.base.padEnd(BASE_BYTES)));
+  if (header.version === 3 && header.clusterBits > 9) extension(Extension.FEATURE_NAMES, featureNameTable());
   at += 8; // END: type and length 0
   if (header.backingFile !== undefined) {
     const name = encoder.encode(header.backingFile);
@@ -213,6 +234,9 @@ export function encodeHeader(header: NewHeader): Uint8Array {
   }
   return bytes;
 }
+
+/** Room for the text, so that it can be replaced. */
+const BASE_BYTES = 160;
 
 /** So that programs which do not know a feature can name it. */
 function featureNameTable(): Uint8Array {

@@ -79,7 +79,7 @@ export class Qcow2Node implements ImageNode {
     this.size = roundUp(parts.size, 512);
     this.#dataEnd = parts.dataEnd;
     if (header.backingFile !== undefined) {
-      this.parent = { paths: [header.backingFile], format: formatNames[header.backingFormat ?? ''] };
+      this.parent = { paths: [header.backingFile], format: formatNames[header.backingFormat ?? ''], recorded: header.base?.text };
     }
   }
 

@@ -94,6 +94,7 @@ export class VhdxNode extends UnitNode {
     if (entries * 8 > regions.batLength || entries * 8 > MOST_BAT)
       throw damaged(file, `the block allocation table is too short for ${blocks} blocks`);
     const fileSize = await file.size();
+    if (regions.batOffset + entries * 8 > fileSize) throw damaged(file, 'the block allocation table is not all in the file');
     const bat = await readBat(file, regions, entries, ratio, fileSize, !options.readOnly);
     return new VhdxNode(file, host, header, regions, metadata, bat, fileSize, options.readOnly);
   }

@@ -60,7 +60,7 @@ export async function readSparseHeader(file: HostFile): Promise<SparseHeader> {
     directoryOffset: getU64le(view, 56) * SECTOR,
   };
   const { grain, entriesPerTable, capacity } = header;
-  if (grain < SECTOR || grain > 1 << 26 || (grain & (grain - 1)) !== 0) throw damaged(file, `the grain size is ${grain} bytes`);
+  if (grain < SECTOR || grain > 1 << 24 || (grain & (grain - 1)) !== 0) throw damaged(file, `the grain size is ${grain} bytes`);
   if (entriesPerTable === 0 || entriesPerTable > 65536) throw damaged(file, `a grain table has ${entriesPerTable} entries`);
   if (capacity === 0 || capacity > 2 ** 52 || capacity / grain / entriesPerTable > MOST_DIRECTORY)
     throw damaged(file, `the capacity is ${capacity} bytes`);
@@ -124,16 +124,17 @@ export class SparseExtent extends UnitNode {
       );
     }
     const entries = Math.ceil(header.capacity / header.grain / header.entriesPerTable);
+    const fileSize = await file.size();
     const read = async (offset: number) => {
+      if (offset + entries * 4 > fileSize) throw damaged(file, `the grain directory has ${entries} entries, more than the file holds`);
       const bytes = new Uint8Array(entries * 4);
       await file.read(offset, bytes);
       return Float64Array.from({ length: entries }, (_, index) => viewOf(bytes).getUint32(index * 4, true) * SECTOR);
     };
     const directory = await read(header.directoryOffset);
     const copies = (header.flags & Flag.REDUNDANT) !== 0 && header.redundantOffset > 0 ? await read(header.redundantOffset) : undefined;
-    const fileSize = await file.size();
-    for (const [index, offset] of directory.entries())
-      if (offset >= fileSize) throw damaged(file, `grain table ${index} lies beyond the end of the file`);
+    for (const [index, offset] of [...directory, ...(copies ?? [])].entries())
+      if (offset >= fileSize) throw damaged(file, `grain table ${index % entries} lies beyond the end of the file`);
     return new SparseExtent(file, host, header, directory, copies, fileSize, readOnly, onChange);
   }
 
