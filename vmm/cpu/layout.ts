@@ -138,6 +138,9 @@ export const FDS = 0x8a4; // i32
 export const MXCSR = 0x8a8; // i32
 /** Not zero: SSE instructions fault, because of CR0.EM, CR0.TS or CR4.OSFXSR (SDM vol.3 13.1). Follows from CR0 and CR4. */
 export const SSE_OFF = 0x8ac; // i32
+/** What a store of the x87 commits to FSW and FTW once memory was written. */
+export const FPU_NEXT_FSW = 0x8b0; // i32
+export const FPU_NEXT_FTW = 0x8b4; // i32
 /** XMM0..XMM15 in the low 16 bytes of each; stride leaves room for YMM. */
 export const XMM = 0x900;
 export const XMM_STRIDE = 32;

@@ -79,6 +79,7 @@ class EffectsMachine implements Machine {
   };
   readonly rep = 'none';
   readonly addressSize = 64;
+  readonly rip: Int = int;
   readonly nextRip: Int = int;
   #depth = 0;
   readonly #prepared = new Set<BoundOperand>();

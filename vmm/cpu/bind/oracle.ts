@@ -118,9 +118,9 @@ class OracleMachine implements Machine {
   }
 
   get nextRip(): bigint {
-    return this.#rip + BigInt(this.#byte(U.UOP_LENGTH));
+    return this.rip + BigInt(this.#byte(U.UOP_LENGTH));
   }
-  get #rip(): bigint {
+  get rip(): bigint {
     return BigInt.asUintN(64, this.#get64(L.RIP_PAGE) + BigInt(this.#core.getUint16(this.#uop + U.UOP_PAGE_OFFSET, true)));
   }
 
@@ -477,7 +477,7 @@ class OracleMachine implements Machine {
       if (until && until() !== 0) return;
       turns.set((turns.get() as number) - 1);
       if ((turns.get() === 0 || this.#core.getInt32(L.EVENTS, true) !== 0) && count() !== 0n) {
-        this.#set64(L.RIP, this.#rip);
+        this.#set64(L.RIP, this.rip);
         throw LEFT_INSTRUCTION;
       }
     }

@@ -30,15 +30,16 @@ export const fpuHelpers = {
   fpu_load_bcd: { params: [i64, i32] },
   fpu_load_register: { params: [i32] },
   fpu_load_constant: { params: [i32] },
-  /** Stores: the operand is left in SCRATCH; the result tells whether it is to be written. */
-  fpu_store_f32: { params: [], result: i32 },
-  fpu_store_f64: { params: [], result: i32 },
-  /** (bits, truncate) */
-  fpu_store_integer: { params: [i32, i32], result: i32 },
-  fpu_store_extended: { params: [], result: i32 },
-  fpu_store_bcd: { params: [], result: i32 },
-  /** (written, pops) */
-  fpu_store_end: { params: [i32, i32] },
+  /**
+   * Stores, (…, pops): the operand is left in SCRATCH, what becomes of FSW and FTW in FPU_NEXT_FSW and FPU_NEXT_FTW; the result tells whether the operand is to be
+   * written.
+   */
+  fpu_store_f32: { params: [i32], result: i32 },
+  fpu_store_f64: { params: [i32], result: i32 },
+  /** (bits, truncate, pops) */
+  fpu_store_integer: { params: [i32, i32, i32], result: i32 },
+  fpu_store_extended: { params: [i32], result: i32 },
+  fpu_store_bcd: { params: [i32], result: i32 },
   fpu_store_register: { params: [i32, i32] },
   fpu_exchange: { params: [i32] },
   fpu_move: { params: [i32, i32] },

@@ -97,6 +97,8 @@ export interface Machine {
   setFlags(flags: Partial<Record<Flag, Bit>>): void;
 
   // -- control
+  /** Address of the instruction, and of the next one. */
+  readonly rip: Int;
   readonly nextRip: Int;
   /**
    * Near transfer to a target truncated to the operand size by the text; checks the code segment's limit or canonical form. Stack pointers moved by `push` and

@@ -2,11 +2,13 @@
  * The x87 instructions (SDM vol.1 8, vol.2 D8-DF). The arithmetic is assembly/fpu; a text moves the memory operand and sees to the order of
  * faults: #NM and #MF first, then the operand's, and a store writes memory before the stack changes.
  */
-import { FCW, FDP, FDS, FSW, SCRATCH } from '../layout.ts';
+import { FCW, FPU_NEXT_FSW, FPU_NEXT_FTW, FSW, FTW, SCRATCH } from '../layout.ts';
 import type { Encoding } from './encoding.ts';
 import type { Condition, Machine, Operand, Size, Text } from './machine.ts';
 import type { Bit, Int } from './value.ts';
-import { atLeastS, bitOf, fromBit, low32, or, shl, signExtend, toBit, truncate } from './value.ts';
+import { atLeastS, bitOf, fromBit, or, shl, signExtend, toBit, truncate } from './value.ts';
+import { x87MoveEncodings } from './x87-moves.ts';
+import { check, placeOf, readOperand } from './x87-stack.ts';
 
 // ModRM.reg of D8 and DC..DE names the operation
 const ADD = 0;
@@ -15,17 +17,6 @@ const SUBTRACT = 4;
 const SUBTRACT_REVERSED = 5;
 const DIVIDE = 6;
 const DIVIDE_REVERSED = 7;
-
-/** What every waiting instruction does first. */
-function check(m: Machine): void {
-  m.call('fpu_check');
-}
-
-/** Remembers the memory operand for FNSTENV. */
-function noteOperand(m: Machine, memory: Operand): void {
-  m.setStateInt(FDP, m.effectiveAddress(memory));
-  m.setStateBit(FDS, m.callBit('selector', m.segmentOf(memory)));
-}
 
 /** An instruction whose work is one helper call without operands of its own. */
 const simple =
@@ -43,19 +34,20 @@ const onRegister =
     m.call(helper, m.stackIndex(st), ...args);
   };
 
-/** ST(0) with an integer or IEEE operand from memory; `read` gives the value as the helper takes it. */
+/** ST(0) with an integer or IEEE operand from memory. */
 const withMemory =
-  (run: (m: Machine, memory: Operand) => void): Text =>
+  (run: (m: Machine, value: Int, size: Size) => void): Text =>
   (m, _size, memory) => {
     check(m);
-    run(m, memory);
-    noteOperand(m, memory);
+    const { value, note } = readOperand(m, memory);
+    run(m, value, memory.size as Size);
+    note();
   };
 
 const arithmetic = (op: number) => ({
-  f32: withMemory((m, memory) => m.call('fpu_arithmetic_f32', op, toBit(m.read(memory)))),
-  f64: withMemory((m, memory) => m.call('fpu_arithmetic_f64', op, m.read(memory))),
-  integer: withMemory((m, memory) => m.call('fpu_arithmetic_integer', op, signed(m, memory))),
+  f32: withMemory((m, value) => m.call('fpu_arithmetic_f32', op, toBit(value))),
+  f64: withMemory((m, value) => m.call('fpu_arithmetic_f64', op, value)),
+  integer: withMemory((m, value, size) => m.call('fpu_arithmetic_integer', op, signExtend(value, size))),
   /** ST(0) = ST(0) op ST(i) */
   toTop: ((m, _size, st) => {
     check(m);
@@ -70,43 +62,44 @@ const arithmetic = (op: number) => ({
   },
 });
 
-function signed(m: Machine, memory: Operand): Int {
-  return signExtend(m.read(memory), memory.size as Size);
-}
-
 /** Stores: compute, write memory if no unmasked exception keeps it, then commit flags and pop. */
-function store(prepare: (m: Machine) => Bit, pops: number, write: (m: Machine, memory: Operand) => void): Text {
+function store(prepare: (m: Machine) => Bit, write: (m: Machine, segment: Bit, offset: Int) => void): Text {
   return (m, _size, memory) => {
     check(m);
-    const stored = m.let(prepare(m));
-    m.if(stored, () => write(m, memory));
-    m.call('fpu_store_end', stored, pops);
-    noteOperand(m, memory);
+    const { segment, offset, note } = placeOf(m, memory);
+    m.if(m.let(prepare(m)), () => write(m, segment, offset), undefined, true);
+    m.setStateBit(FSW, m.stateBit(FPU_NEXT_FSW));
+    m.setStateBit(FTW, m.stateBit(FPU_NEXT_FTW));
+    note();
   };
 }
 
-const writeScratch = (m: Machine, memory: Operand) => m.write(memory, m.stateInt(SCRATCH));
-const writeScratch32 = (m: Machine, memory: Operand) => m.write(memory, low32(m.stateInt(SCRATCH)));
-const writeScratch16 = (m: Machine, memory: Operand) => m.write(memory, truncate(m.stateInt(SCRATCH), 16));
+const writeScratch =
+  (size: 16 | 32 | 64) =>
+  (m: Machine, segment: Bit, offset: Int): void =>
+    m.store(segment, offset, size, truncate(m.stateInt(SCRATCH), size));
 /** Ten bytes: prepared as a whole, so that a fault on the second part leaves the first unwritten. */
-const writeScratch80 = (m: Machine, memory: Operand) => {
-  const segment = m.segmentOf(memory);
-  const linear = m.callInt('linear', segment, m.effectiveAddress(memory), 10, 1);
+const writeScratch80 = (m: Machine, segment: Bit, offset: Int): void => {
+  const linear = m.callInt('linear', segment, offset, 10, 1);
   m.call('store_block', linear, 10, segment, SCRATCH);
 };
 
-const storeF32 = (pops: number) => store((m) => m.callBit('fpu_store_f32'), pops, writeScratch32);
-const storeF64 = (pops: number) => store((m) => m.callBit('fpu_store_f64'), pops, writeScratch);
-const storeInteger = (bits: 16 | 32 | 64, pops: number, truncate = 0) =>
-  store((m) => m.callBit('fpu_store_integer', bits, truncate), pops, bits === 16 ? writeScratch16 : bits === 32 ? writeScratch32 : writeScratch);
+const storeF32 = (pops: number) => store((m) => m.callBit('fpu_store_f32', pops), writeScratch(32));
+const storeF64 = (pops: number) => store((m) => m.callBit('fpu_store_f64', pops), writeScratch(64));
+const storeInteger = (bits: 16 | 32 | 64, pops: number, truncation = 0) =>
+  store((m) => m.callBit('fpu_store_integer', bits, truncation, pops), writeScratch(bits));
 
-/** Reads a ten-byte operand: low eight bytes, high two. */
-function read80(m: Machine, memory: Operand): [Int, Bit] {
-  const segment = m.segmentOf(memory);
-  const linear = m.callInt('linear', segment, m.effectiveAddress(memory), 10, 0);
-  m.call('load_block', linear, 10, segment, SCRATCH);
-  return [m.stateInt(SCRATCH), toBit(truncate(m.stateInt(SCRATCH + 8), 16))];
-}
+/** Loads of ten bytes. */
+const load80 =
+  (helper: 'fpu_load_extended' | 'fpu_load_bcd'): Text =>
+  (m, _size, memory) => {
+    check(m);
+    const { segment, offset, note } = placeOf(m, memory);
+    const linear = m.callInt('linear', segment, offset, 10, 0);
+    m.call('load_block', linear, 10, segment, SCRATCH);
+    m.call(helper, m.stateInt(SCRATCH), toBit(truncate(m.stateInt(SCRATCH + 8), 16)));
+    note();
+  };
 
 const fcmov =
   (condition: Condition): Text =>
@@ -208,19 +201,6 @@ const maskedArea =
     m.call(helper, m.segmentOf(memory), m.effectiveAddress(memory), size === 64 ? 1 : 0, mask);
   };
 
-const load80: Text = (m, _size, memory) => {
-  check(m);
-  const [low, high] = read80(m, memory);
-  m.call('fpu_load_extended', low, high);
-  noteOperand(m, memory);
-};
-const loadBcd: Text = (m, _size, memory) => {
-  check(m);
-  const [low, high] = read80(m, memory);
-  m.call('fpu_load_bcd', low, high);
-  noteOperand(m, memory);
-};
-
 const operations = { fadd: ADD, fmul: MULTIPLY, fsub: SUBTRACT, fsubr: SUBTRACT_REVERSED, fdiv: DIVIDE, fdivr: DIVIDE_REVERSED };
 
 /** Register number of DC and DE: the reversed forms are swapped against D8 (SDM vol.2 table A-13..). */
@@ -245,18 +225,18 @@ export const x87Encodings: readonly Encoding[] = [
     const name = pops ? 'fcomp' : 'fcom';
     const reg = 2 + pops;
     return [
-      { opcode: `D8 /${reg}`, operands: 'Md', text: withMemory((m, x) => m.call('fpu_compare_f32', toBit(m.read(x)), pops)), name },
-      { opcode: `DC /${reg}`, operands: 'Mq', text: withMemory((m, x) => m.call('fpu_compare_f64', m.read(x), pops)), name },
+      { opcode: `D8 /${reg}`, operands: 'Md', text: withMemory((m, x) => m.call('fpu_compare_f32', toBit(x), pops)), name },
+      { opcode: `DC /${reg}`, operands: 'Mq', text: withMemory((m, x) => m.call('fpu_compare_f64', x, pops)), name },
       {
         opcode: `DA /${reg}`,
         operands: 'Md',
-        text: withMemory((m, x) => m.call('fpu_compare_integer', signed(m, x), pops)),
+        text: withMemory((m, x, size) => m.call('fpu_compare_integer', signExtend(x, size), pops)),
         name: name.replace('f', 'fi'),
       },
       {
         opcode: `DE /${reg}`,
         operands: 'Mw',
-        text: withMemory((m, x) => m.call('fpu_compare_integer', signed(m, x), pops)),
+        text: withMemory((m, x, size) => m.call('fpu_compare_integer', signExtend(x, size), pops)),
         name: name.replace('f', 'fi'),
       },
       { opcode: `D8 ${hex(0xd0 + pops * 8)}+i`, operands: 'F', text: onRegister('fpu_compare', 0, pops), name },
@@ -274,17 +254,12 @@ export const x87Encodings: readonly Encoding[] = [
   { opcode: 'D9 E4', text: simple('fpu_test'), name: 'ftst' },
   { opcode: 'D9 E5', text: simple('fpu_examine'), name: 'fxam' },
   // loads
-  { opcode: 'D9 /0', operands: 'Md', text: withMemory((m, x) => m.call('fpu_load_f32', toBit(m.read(x)))), name: 'fld' },
-  { opcode: 'DD /0', operands: 'Mq', text: withMemory((m, x) => m.call('fpu_load_f64', m.read(x))), name: 'fld' },
-  { opcode: 'DB /5', operands: 'M', text: load80, name: 'fld' },
-  { opcode: 'D9 C0+i', operands: 'F', text: onRegister('fpu_load_register'), name: 'fld' },
-  { opcode: 'DF /0', operands: 'Mw', text: withMemory((m, x) => m.call('fpu_load_integer', signed(m, x))), name: 'fild' },
-  { opcode: 'DB /0', operands: 'Md', text: withMemory((m, x) => m.call('fpu_load_integer', signed(m, x))), name: 'fild' },
-  { opcode: 'DF /5', operands: 'Mq', text: withMemory((m, x) => m.call('fpu_load_integer', m.read(x))), name: 'fild' },
-  { opcode: 'DF /4', operands: 'M', text: loadBcd, name: 'fbld' },
-  ...['fld1', 'fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2', 'fldz'].map((name, n): Encoding => ({
-    opcode: `D9 ${hex(0xe8 + n)}`,
-    text: simple('fpu_load_constant', n),
+  ...x87MoveEncodings,
+  { opcode: 'DB /5', operands: 'M', text: load80('fpu_load_extended'), name: 'fld' },
+  { opcode: 'DF /4', operands: 'M', text: load80('fpu_load_bcd'), name: 'fbld' },
+  ...['fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2'].map((name, n): Encoding => ({
+    opcode: `D9 ${hex(0xe9 + n)}`,
+    text: simple('fpu_load_constant', n + 1),
     name,
   })),
   // stores
@@ -292,8 +267,8 @@ export const x87Encodings: readonly Encoding[] = [
   { opcode: 'D9 /3', operands: 'Md', text: storeF32(1), name: 'fstp' },
   { opcode: 'DD /2', operands: 'Mq', text: storeF64(0), name: 'fst' },
   { opcode: 'DD /3', operands: 'Mq', text: storeF64(1), name: 'fstp' },
-  { opcode: 'DB /7', operands: 'M', text: store((m) => m.callBit('fpu_store_extended'), 1, writeScratch80), name: 'fstp' },
-  { opcode: 'DF /6', operands: 'M', text: store((m) => m.callBit('fpu_store_bcd'), 1, writeScratch80), name: 'fbstp' },
+  { opcode: 'DB /7', operands: 'M', text: store((m) => m.callBit('fpu_store_extended', 1), writeScratch80), name: 'fstp' },
+  { opcode: 'DF /6', operands: 'M', text: store((m) => m.callBit('fpu_store_bcd', 1), writeScratch80), name: 'fbstp' },
   { opcode: 'DF /2', operands: 'Mw', text: storeInteger(16, 0), name: 'fist' },
   { opcode: 'DF /3', operands: 'Mw', text: storeInteger(16, 1), name: 'fistp' },
   { opcode: 'DB /2', operands: 'Md', text: storeInteger(32, 0), name: 'fist' },
@@ -302,10 +277,7 @@ export const x87Encodings: readonly Encoding[] = [
   { opcode: 'DF /1', operands: 'Mw', text: storeInteger(16, 1, 1), name: 'fisttp', feature: 'sse3' },
   { opcode: 'DB /1', operands: 'Md', text: storeInteger(32, 1, 1), name: 'fisttp', feature: 'sse3' },
   { opcode: 'DD /1', operands: 'Mq', text: storeInteger(64, 1, 1), name: 'fisttp', feature: 'sse3' },
-  { opcode: 'DD D0+i', operands: 'F', text: onRegister('fpu_store_register', 0), name: 'fst' },
-  { opcode: 'DD D8+i', operands: 'F', text: onRegister('fpu_store_register', 1), name: 'fstp' },
   // moves and the stack
-  { opcode: 'D9 C8+i', operands: 'F', text: onRegister('fpu_exchange'), name: 'fxch' },
   { opcode: 'DD C0+i', operands: 'F', text: onRegister('fpu_free', 0), name: 'ffree' },
   { opcode: 'DF C0+i', operands: 'F', text: onRegister('fpu_free', 1), name: 'ffreep' },
   { opcode: 'D9 F6', text: simple('fpu_rotate', -1), name: 'fdecstp' },
@@ -325,8 +297,6 @@ export const x87Encodings: readonly Encoding[] = [
     feature: 'cmov',
   })),
   // functions
-  { opcode: 'D9 E0', text: simple('fpu_sign', 0), name: 'fchs' },
-  { opcode: 'D9 E1', text: simple('fpu_sign', 1), name: 'fabs' },
   { opcode: 'D9 F0', text: simple('fpu_function', 2), name: 'f2xm1' },
   { opcode: 'D9 F1', text: simple('fpu_function2', 1), name: 'fyl2x' },
   { opcode: 'D9 F2', text: simple('fpu_two_results', 1), name: 'fptan' },

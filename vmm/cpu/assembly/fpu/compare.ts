@@ -2,6 +2,7 @@
 import { FSW } from '../../layout.ts';
 import { fromF32, fromF64, fromI64 } from './convert.ts';
 import { DE, IE, begin, isDenormal, isInfinity, isNaN80, isSignalling, isUnsupported, isZero, memoryDenormal, raise, setZ, setZero, zExp, zSig } from './float80.ts';
+import { isNormal } from './fast.ts';
 import { expOfSt, finish, finishKeepingC1, isEmpty, mayStore, popStack, sigOfSt, stackUnderflow } from './stack.ts';
 
 const C0: u32 = 0x100;
@@ -11,6 +12,12 @@ const C3: u32 = 0x4000;
 
 /** C3 C2 C0 as ZF PF CF: 0 greater, 1 less, 0x40 equal, 0x45 unordered. Raises IE, DE. */
 function compare(aExp: u32, aSig: u64, bExp: u32, bSig: u64, quiet: bool): u32 {
+  if (isNormal(aExp, aSig) && isNormal(bExp, bSig) && !memoryDenormal) {
+    const sign = aExp >> 15;
+    if (sign != bExp >> 15) return sign;
+    if (aExp == bExp && aSig == bSig) return 0x40;
+    return u32(aExp < bExp || (aExp == bExp && aSig < bSig)) ^ sign;
+  }
   if (isUnsupported(aExp, aSig) || isUnsupported(bExp, bSig)) {
     raise(IE);
     return 0x45;

@@ -6,6 +6,7 @@ import {
   DE, EXP_BIAS, IE, INTEGER_BIT, ZE,
   begin, invalid, isDenormal, isInfinity, isNaN80, isUnsupported, isZero, propagate, propagateOne, raise, roundPackTo, setInfinity, setRoundedUp, setZ, setZero, zExp, zSig,
 } from './float80.ts';
+import { arithmetic, arithmeticWith, expOfF32, expOfF64, sigOfF32, sigOfF64, squareRoot } from './fast.ts';
 import { expOfSt, finish, isEmpty, mayStore, physical, popStack, setTop, sigOfSt, stackUnderflow, writeSt } from './stack.ts';
 import { atan80, cos80, exp2m1, outOfRange, sin80, tan80, yl2x, yl2xp1 } from './transcendental.ts';
 
@@ -27,6 +28,10 @@ function operate(op: u32, aExp: u32, aSig: u64, bExp: u32, bSig: u64): void {
 
 /** ST(to) = ST(to) op ST(from), then pops `pops` registers. */
 export function fpu_arithmetic(op: u32, to: u32, from: u32, pops: u32): void {
+  if (!arithmetic(op, to, from, pops)) arithmeticSlow(op, to, from, pops);
+}
+
+function arithmeticSlow(op: u32, to: u32, from: u32, pops: u32): void {
   begin();
   if (isEmpty(to) || isEmpty(from)) {
     if (stackUnderflow()) {
@@ -57,12 +62,14 @@ function arithmeticZ(op: u32): void {
 }
 
 export function fpu_arithmetic_f32(op: u32, bits: u32): void {
+  if (arithmeticWith(op, expOfF32(bits), sigOfF32(bits))) return;
   begin();
   fromF32(bits);
   arithmeticZ(op);
 }
 
 export function fpu_arithmetic_f64(op: u32, bits: u64): void {
+  if (arithmeticWith(op, expOfF64(bits), sigOfF64(bits))) return;
   begin();
   fromF64(bits);
   arithmeticZ(op);
@@ -71,6 +78,7 @@ export function fpu_arithmetic_f64(op: u32, bits: u64): void {
 export function fpu_arithmetic_integer(op: u32, value: i64): void {
   begin();
   fromI64(value);
+  if (arithmeticWith(op, zExp, zSig)) return;
   arithmeticZ(op);
 }
 
@@ -91,6 +99,7 @@ export function fpu_sign(absolute: u32): void {
 
 /** 0 FSQRT 1 FRNDINT 2 F2XM1 3 FSIN 4 FCOS. The last two set C2 and do nothing when the operand is 2^63 or more. */
 export function fpu_function(n: u32): void {
+  if (n == 0 && squareRoot()) return;
   begin();
   if (n >= 3) store<u32>(FSW, load<u32>(FSW) & ~C2);
   if (isEmpty(0)) {

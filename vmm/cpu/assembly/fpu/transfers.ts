@@ -1,13 +1,15 @@
 /** Loads, stores and moves (SDM vol.1 8.3.2). */
-import { FCW, FSW, FTW, SCRATCH } from '../../layout.ts';
+import { FCW, FPU_NEXT_FSW, FPU_NEXT_FTW, FSW, FTW, SCRATCH } from '../../layout.ts';
 import { bcdTop, fromBcd, fromF32, fromF64, fromI64, toBcd, toF32, toF64, toInteger } from './convert.ts';
 import {
   DE, EXP_BIAS, IE, INTEGER_BIT, OE, ROUND_ZERO, UE,
   begin, isSignalling, memoryDenormal, raise, raised, roundingControl, setZ, zExp, zSig,
 } from './float80.ts';
-import { expOfSt, finish, finishKeepingC1, isEmpty, physical, popStack, pushZ, setTop, sigOfSt, stackUnderflow, writeSt } from './stack.ts';
+import { DECLINED, isUsualStore, narrowed, toF32 as toF32Fast, toF64 as toF64Fast, toInteger as toIntegerFast } from './fast.ts';
+import { expOfSt, finish, finishKeepingC1, isEmpty, physical, popStack, pushZ, registerAddress, setTop, sigOfSt, stackUnderflow, writeSt } from './stack.ts';
 
 const C1: u32 = 0x200;
+const TOP: u32 = 0x3800;
 
 // -- loads
 
@@ -16,7 +18,7 @@ function loadZ(): void {
   if (isSignalling(zExp, zSig)) {
     raise(IE);
     setZ(zExp, zSig | 0x4000000000000000);
-  } else if (memoryDenormal) raise(DE);
+  } else if (memoryDenormal && isEmpty(7)) raise(DE); // a stack overflow comes first
   pushZ();
 }
 
@@ -98,7 +100,8 @@ export function fpu_load_constant(n: u32): void {
   pushZ();
 }
 
-// -- stores. `fpu_store_*` computes the memory operand (in SCRATCH) and tells whether it is to be written; `fpu_store_end` commits once it was.
+// -- stores. `fpu_store_*` computes the memory operand (in SCRATCH), tells whether it is to be written, and leaves the status and tags that the instruction
+// commits once it was in FPU_NEXT_FSW and FPU_NEXT_FTW.
 
 /** 32- and 64-bit stores are kept back by unmasked overflow and underflow too (SDM vol.1 8.5.4). */
 function storable(): u32 {
@@ -106,69 +109,102 @@ function storable(): u32 {
   return u32((unmasked & (IE | OE | UE)) == 0);
 }
 
-export function fpu_store_f32(): u32 {
+/** The slow cases' status and tags. */
+function end(stored: u32, pops: u32): u32 {
+  const status = load<u32>(FSW);
+  const tags = load<u32>(FTW);
+  if (stored && pops) popStack();
+  finish();
+  store<u32>(FPU_NEXT_FSW, load<u32>(FSW));
+  store<u32>(FPU_NEXT_FTW, load<u32>(FTW));
+  store<u32>(FSW, status);
+  store<u32>(FTW, tags);
+  return stored;
+}
+
+/** The fast cases': `flags` of fast.ts. */
+// @ts-ignore: decorator
+@inline
+function endFast(flags: u32, pops: u32): u32 {
+  const status = load<u32>(FSW);
+  const tags = load<u32>(FTW);
+  const top = (status >> 11) & 7;
+  store<u64>(SCRATCH, narrowed);
+  store<u32>(FPU_NEXT_FSW, (status & ~(C1 | TOP)) | flags | (((top + pops) & 7) << 11));
+  store<u32>(FPU_NEXT_FTW, tags & ~(pops << top));
+  return 1;
+}
+
+export function fpu_store_f32(pops: u32): u32 {
+  if (!isEmpty(0) && isUsualStore()) {
+    const flags = toF32Fast(registerAddress(0));
+    if (flags != DECLINED) return endFast(flags, pops);
+  }
   begin();
   if (isEmpty(0)) {
     store<u64>(SCRATCH, 0xffc00000);
-    return u32(stackUnderflow());
+    return end(u32(stackUnderflow()), pops);
   }
   store<u64>(SCRATCH, toF32(expOfSt(0), sigOfSt(0)));
-  return storable();
+  return end(storable(), pops);
 }
 
-export function fpu_store_f64(): u32 {
+export function fpu_store_f64(pops: u32): u32 {
+  if (!isEmpty(0) && isUsualStore()) {
+    const flags = toF64Fast(registerAddress(0));
+    if (flags != DECLINED) return endFast(flags, pops);
+  }
   begin();
   if (isEmpty(0)) {
     store<u64>(SCRATCH, 0xfff8000000000000);
-    return u32(stackUnderflow());
+    return end(u32(stackUnderflow()), pops);
   }
   store<u64>(SCRATCH, toF64(expOfSt(0), sigOfSt(0)));
-  return storable();
+  return end(storable(), pops);
 }
 
 /** FIST FISTP (truncate 0), FISTTP (1) to `bits` 16, 32, 64. */
-export function fpu_store_integer(bits: i32, truncate: u32): u32 {
+export function fpu_store_integer(bits: i32, truncate: u32, pops: u32): u32 {
+  const control = load<u32>(FCW) & 0xc3f;
+  if (!isEmpty(0) && (control == 0x3f || control == 0xc3f || (truncate && (control & 0x3f) == 0x3f))) {
+    const flags = toIntegerFast(registerAddress(0), bits, truncate != 0 || control == 0xc3f);
+    if (flags != DECLINED) return endFast(flags, pops);
+  }
   begin();
   if (isEmpty(0)) {
     store<u64>(SCRATCH, <u64>1 << (bits - 1));
-    return u32(stackUnderflow());
+    return end(u32(stackUnderflow()), pops);
   }
   store<i64>(SCRATCH, toInteger(expOfSt(0), sigOfSt(0), bits, truncate ? ROUND_ZERO : roundingControl()));
-  return storable();
+  return end(storable(), pops);
 }
 
-export function fpu_store_extended(): u32 {
+export function fpu_store_extended(pops: u32): u32 {
   begin();
   if (isEmpty(0)) {
     const go = stackUnderflow();
     store<u64>(SCRATCH, zSig);
     store<u64>(SCRATCH, zExp, 8);
-    return u32(go);
+    return end(u32(go), pops);
   }
   store<u64>(SCRATCH, sigOfSt(0));
   store<u64>(SCRATCH, expOfSt(0), 8);
-  return 1;
+  return end(1, pops);
 }
 
-export function fpu_store_bcd(): u32 {
+export function fpu_store_bcd(pops: u32): u32 {
   begin();
   if (isEmpty(0)) {
     store<u64>(SCRATCH, 0xc000000000000000);
     store<u64>(SCRATCH, 0xffff, 8);
-    return u32(stackUnderflow());
+    return end(u32(stackUnderflow()), pops);
   }
   const exp = expOfSt(0);
   const sig = sigOfSt(0);
   store<u64>(SCRATCH, toBcd(exp, sig));
   store<u64>(SCRATCH, raised & IE ? 0xffff : bcdTop, 8);
   if (raised & IE) store<u64>(SCRATCH, 0xc000000000000000);
-  return storable();
-}
-
-/** After the memory write succeeded, or was left out (`stored` 0). */
-export function fpu_store_end(stored: u32, pops: u32): void {
-  if (stored && pops) popStack();
-  finish();
+  return end(storable(), pops);
 }
 
 /** FST ST(i), FSTP ST(i). */

@@ -85,12 +85,12 @@ export class InterpreterMachine implements Machine {
     return this.body.load('i64.load', this.#context.uop.get(), U.UOP_IMMEDIATE);
   }
 
-  get #rip(): Int {
+  get rip(): Int {
     return add(this.body.load('i64.load', 0, L.RIP_PAGE) as Int, fromBit(this.#field(U.UOP_PAGE_OFFSET, 'i32.load16_u')));
   }
 
   get nextRip(): Int {
-    return this.let(add(this.#rip, fromBit(this.#field(U.UOP_LENGTH))));
+    return this.let(add(this.rip, fromBit(this.#field(U.UOP_LENGTH))));
   }
 
   // -- operands
@@ -495,7 +495,7 @@ export class InterpreterMachine implements Machine {
           body.brIf(again, calm);
           // An event is due: the instruction is resumed after it (SDM vol.2 REP).
           body.brIf(done, isZeroValue(this.getRegister(RCX, size)));
-          body.store('i64.store', 0, this.#rip, L.RIP);
+          body.store('i64.store', 0, this.rip, L.RIP);
           this.#context.leave();
         });
       });
