@@ -51,9 +51,8 @@ export class JitMachine implements Machine {
   readonly ripPage: Local<'i64'>;
   readonly left: Local<'i32'>;
   readonly tlb: Local<'i32'>;
-  /** Not 0 if SSE instructions fault: CR0.EM or TS, or not CR4.OSFXSR. Neither changes within a region. */
-  readonly control0: Local<'i32'>;
-  readonly control4: Local<'i32'>;
+  /** SSE_OFF, which does not change within a region. */
+  readonly sseOff: Local<'i32'>;
   readonly #vectors: (Local<'v128'> | undefined)[] = [];
   readonly #host: RegionHost;
   readonly #memory: JitMemory;
@@ -87,8 +86,7 @@ export class JitMachine implements Machine {
     this.ripPage = body.local('i64');
     this.left = body.local('i32');
     this.tlb = body.local('i32');
-    this.control0 = body.local('i32');
-    this.control4 = body.local('i32');
+    this.sseOff = body.local('i32');
     this.flags = new JitFlags(body);
     for (let n = 0; n < GPR_COUNT; n++) if ((vectors >> n) & 1) this.#vectors[n] = body.local('v128');
     this.#memory = new JitMemory(this);
@@ -104,7 +102,7 @@ export class JitMachine implements Machine {
 
   /** Locals that live through the whole region. */
   get permanent(): Local[] {
-    const locals: Local[] = [...this.gpr, this.ripPage, this.left, this.tlb, this.control0, this.control4];
+    const locals: Local[] = [...this.gpr, this.ripPage, this.left, this.tlb, this.sseOff];
     for (const local of this.#vectors) if (local) locals.push(local);
     return locals;
   }
@@ -149,6 +147,10 @@ export class JitMachine implements Machine {
   }
   get pageOffset(): number {
     return this.#code.getUint16(this.#at + U.UOP_PAGE_OFFSET, true);
+  }
+
+  get rip(): Int {
+    return this.let(add(this.ripPage.get(), BigInt(this.pageOffset)));
   }
 
   get nextRip(): Int {
@@ -411,8 +413,7 @@ export class JitMachine implements Machine {
     this.body.store('i64.store', 0, value, offset);
   }
   stateBit(offset: number): Bit {
-    if (offset === L.CR0) return this.control0.get();
-    if (offset === L.CR4) return this.control4.get();
+    if (offset === L.SSE_OFF) return this.sseOff.get();
     return this.body.load('i32.load', 0, offset);
   }
   setStateBit(offset: number, value: Bit): void {
@@ -550,6 +551,7 @@ export class JitMachine implements Machine {
 
   variable(initial: Int): Variable<Int>;
   variable(initial: Bit): Variable<Bit>;
+  variable<V extends Value>(initial: V): Variable<V>;
   variable(initial: Value): Variable<never> {
     const local = this.body.local(typeOf(initial));
     this.body.set(local, initial);
@@ -557,7 +559,7 @@ export class JitMachine implements Machine {
     return { get, set: (value: Expression) => this.body.set(local, value) } as unknown as Variable<never>;
   }
 
-  if(condition: Bit, then: () => void, otherwise?: () => void): void {
+  if(condition: Bit, then: () => void, otherwise?: () => void, likely?: boolean): void {
     if (typeof condition === 'number') {
       if (condition !== 0) then();
       else otherwise?.();
@@ -571,7 +573,7 @@ export class JitMachine implements Machine {
       this.#arm(code);
       if (this.#armsWriteFlags) this.flags.settle();
     };
-    this.body.if(condition, arm(then), otherwise && arm(otherwise));
+    this.body.if(condition, arm(then), otherwise && arm(otherwise), likely);
     this.flags.state = this.#armsWriteFlags ? undefined : before;
   }
 

@@ -150,8 +150,7 @@ class RegionWriter implements RegionHost {
     if ((this.mode & L.MODE_CODE64) === 0) body.if(lessS(ripPage.get(), 0n), () => body.return(INTERPRET), undefined, false);
     body.set(this.#machine.tlb, body.load('i32.load', 0, L.TLB_PTR));
     if (this.#usesSse) {
-      body.set(this.#machine.control0, body.load('i32.load', 0, L.CR0));
-      body.set(this.#machine.control4, body.load('i32.load', 0, L.CR4));
+      body.set(this.#machine.sseOff, body.load('i32.load', 0, L.SSE_OFF));
     }
     this.#fill();
     body.open(this.#leave);
