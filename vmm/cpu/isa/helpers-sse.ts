@@ -62,17 +62,7 @@ export const sseHelpers = {
   sse_explicit_index: { params: [i32, i32, i32, i64, i64], result: i32 },
   sse_explicit_mask: { params: [i32, i32, i32, i32, i64, i64] },
   sse_string_flags: { params: [], result: i32 },
-  /** (kind or size, bytes, to, from) */
-  packed_horizontal: { params: [i32, i32, i32, i32] },
-  packed_sign: { params: [i32, i32, i32, i32] },
-  packed_multiply_add_bytes: { params: [i32, i32, i32] },
-  packed_multiply_round: { params: [i32, i32, i32] },
-  packed_multiply_high: { params: [i32, i32, i32, i32] },
-  packed_sum_differences: { params: [i32, i32, i32] },
   packed_multiple_differences: { params: [i32, i32, i32] },
   packed_minimum_position: { params: [i32, i32] },
   packed_carryless: { params: [i32, i32, i32] },
-  packed_shuffle_bytes: { params: [i32, i32, i32] },
-  /** (bytes, to, from, count) */
-  packed_align: { params: [i32, i32, i32, i32] },
 } as const satisfies Record<string, Helper>;

@@ -22,24 +22,23 @@ import {
   truncate,
   vector,
 } from './value.ts';
+import { ssse3Encodings } from './ssse3.ts';
 import {
   addressOf,
   beginMmx,
   beginSse,
   enterMmx,
-  finishMmx,
   fromHalves,
   immediateBit,
   isMemory,
   low64,
-  mmxAddress,
   readLow,
   readMmx,
   splat64,
   writeMmx,
 } from './vector.ts';
 
-type Binary = (a: Vector, b: Vector) => Vector;
+export type Binary = (a: Vector, b: Vector) => Vector;
 
 // -- instructions of two vectors: `Vx Wx` with 66 and, in the low half, `Pq Qq` without
 
@@ -77,27 +76,11 @@ const sseHelper =
     m.call(helper, ...before, ...bytes, m.address(to), source);
   };
 
-const mmxHelper =
-  (helper: string, before: readonly number[] = []): Text =>
-  (m, _size, to, from) => {
-    beginMmx(m);
-    const source = mmxAddress(m, from);
-    m.call(helper, ...before, 8, m.address(to), source);
-    finishMmx(m, to);
-  };
-
 /** Both forms of an opcode of map 0F or 0F 38. `sse2` tells the feature of the MMX form where it came with SSE, SSE2 or SSSE3. */
 function both(opcode: string, name: string, f: Binary, mmxFeature = 'mmx', sseFeature = 'sse2', mmxText: Text = mmx(f)): Encoding[] {
   return [
     { opcode: `NP ${opcode}`, operands: 'Pq Qq', text: mmxText, name, feature: mmxFeature },
     { opcode: `66 ${opcode}`, operands: 'Vx Wx', text: sse(f), name, feature: sseFeature },
-  ];
-}
-
-function bothByHelper(opcode: string, name: string, helper: string, before: readonly number[], mmxFeature: string, sseFeature: string): Encoding[] {
-  return [
-    { opcode: `NP ${opcode}`, operands: 'Pq Qq', text: mmxHelper(helper, before), name, feature: mmxFeature },
-    { opcode: `66 ${opcode}`, operands: 'Vx Wx', text: sseHelper(helper, before), name, feature: sseFeature },
   ];
 }
 
@@ -170,6 +153,20 @@ const EVEN_DWORDS = vector(0x00000000ffffffff_00000000ffffffffn);
 const multiplyEvenUnsigned: Binary = (a, b) => op('i64x2.mul', op('v128.and', a, EVEN_DWORDS), op('v128.and', b, EVEN_DWORDS));
 const evenSigned = (v: Vector): Vector => op('i64x2.shr_s', op('i64x2.shl', v, 32), 32);
 const multiplyEvenSigned: Binary = (a, b) => op('i64x2.mul', evenSigned(a), evenSigned(b));
+
+/** PMULHW, PMULHUW: the upper halves of the products. */
+const UPPER_WORDS = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((i) => [4 * i + 2, 4 * i + 3]);
+const multiplyHigh =
+  (sign: 's' | 'u'): Binary =>
+  (a, b) =>
+    shuffle(op(`i32x4.extmul_low_i16x8_${sign}`, a, b), op(`i32x4.extmul_high_i16x8_${sign}`, a, b), UPPER_WORDS);
+
+/** PSADBW: the bytes' differences, summed up in each half. */
+const sumOfDifferences: Binary = (a, b) => {
+  const differences = op('i8x16.sub', op('i8x16.max_u', a, b), op('i8x16.min_u', a, b));
+  const sums = op('i32x4.extadd_pairwise_i16x8_u', op('i16x8.extadd_pairwise_i8x16_u', differences));
+  return op('i64x2.add', op('v128.and', sums, EVEN_DWORDS), op('i64x2.shr_u', op('v128.and', sums, op('v128.not', EVEN_DWORDS)), 32));
+};
 
 // -- pack and unpack
 
@@ -487,10 +484,7 @@ const test: Text = (m, _size, a, b) => {
   });
 };
 
-const absolute = (opcode: string, name: string, operator: 'i8x16.abs' | 'i16x8.abs' | 'i32x4.abs'): Encoding[] =>
-  both(opcode, name, (_a, b) => op(operator, b), 'ssse3', 'ssse3');
-
-/** With an immediate after the source: PALIGNR, PCLMULQDQ, MPSADBW. */
+/** With an immediate after the source: PCLMULQDQ, MPSADBW. */
 const helperImmediate =
   (helper: string, ...bytes: number[]): Text =>
   (m, _size, to, from, imm) => {
@@ -498,13 +492,6 @@ const helperImmediate =
     const source = addressOf(m, from, 128);
     m.call(helper, ...bytes, m.address(to), source, immediateBit(m, imm));
   };
-
-const alignMmx: Text = (m, _size, to, from, imm) => {
-  beginMmx(m);
-  const source = mmxAddress(m, from);
-  m.call('packed_align', 8, m.address(to), source, immediateBit(m, imm));
-  finishMmx(m, to);
-};
 
 // -- moves of a doubleword or quadword between general and vector registers
 
@@ -590,9 +577,9 @@ export const packedIntegerEncodings: readonly Encoding[] = [
   ...both('0F DF', 'pandn', andNot),
   ...both('0F F4', 'pmuludq', multiplyEvenUnsigned, 'sse2'),
   only66('0F 38 28', 'pmuldq', multiplyEvenSigned, 'sse4_1'),
-  ...bothByHelper('0F E5', 'pmulhw', 'packed_multiply_high', [1], 'mmx', 'sse2'),
-  ...bothByHelper('0F E4', 'pmulhuw', 'packed_multiply_high', [0], 'sse', 'sse2'),
-  ...bothByHelper('0F F6', 'psadbw', 'packed_sum_differences', [], 'sse', 'sse2'),
+  ...both('0F E5', 'pmulhw', multiplyHigh('s'), 'mmx', 'sse2'),
+  ...both('0F E4', 'pmulhuw', multiplyHigh('u'), 'sse', 'sse2'),
+  ...both('0F F6', 'psadbw', sumOfDifferences, 'sse', 'sse2'),
   ...pack('0F 63', 'packsswb', 'i8x16.narrow_i16x8_s'),
   ...pack('0F 67', 'packuswb', 'i8x16.narrow_i16x8_u'),
   ...pack('0F 6B', 'packssdw', 'i16x8.narrow_i32x4_s'),
@@ -645,20 +632,7 @@ export const packedIntegerEncodings: readonly Encoding[] = [
   { opcode: '66 0F 3A 0D', operands: 'Vx Wx Ib', text: blendImmediate(64), name: 'blendpd', feature: 'sse4_1' },
   { opcode: '66 0F 3A 0E', operands: 'Vx Wx Ib', text: blendImmediate(16), name: 'pblendw', feature: 'sse4_1' },
   { opcode: '66 0F 38 17', operands: 'Vx Wx', text: test, name: 'ptest', feature: 'sse4_1' },
-  ...absolute('0F 38 1C', 'pabsb', 'i8x16.abs'),
-  ...absolute('0F 38 1D', 'pabsw', 'i16x8.abs'),
-  ...absolute('0F 38 1E', 'pabsd', 'i32x4.abs'),
-  ...bothByHelper('0F 38 00', 'pshufb', 'packed_shuffle_bytes', [], 'ssse3', 'ssse3'),
-  ...[1, 2, 3, 5, 6, 7].flatMap((kind) =>
-    bothByHelper(`0F 38 0${kind}`, `ph${kind & 4 ? 'sub' : 'add'}${['', 'w', 'd', 'sw'][kind & 3]!}`, 'packed_horizontal', [kind], 'ssse3', 'ssse3'),
-  ),
-  ...bothByHelper('0F 38 04', 'pmaddubsw', 'packed_multiply_add_bytes', [], 'ssse3', 'ssse3'),
-  ...bothByHelper('0F 38 08', 'psignb', 'packed_sign', [1], 'ssse3', 'ssse3'),
-  ...bothByHelper('0F 38 09', 'psignw', 'packed_sign', [2], 'ssse3', 'ssse3'),
-  ...bothByHelper('0F 38 0A', 'psignd', 'packed_sign', [4], 'ssse3', 'ssse3'),
-  ...bothByHelper('0F 38 0B', 'pmulhrsw', 'packed_multiply_round', [], 'ssse3', 'ssse3'),
-  { opcode: 'NP 0F 3A 0F', operands: 'Pq Qq Ib', text: alignMmx, name: 'palignr', feature: 'ssse3' },
-  { opcode: '66 0F 3A 0F', operands: 'Vx Wx Ib', text: helperImmediateAligned(), name: 'palignr', feature: 'ssse3' },
+  ...ssse3Encodings(both, mmxJoined),
   { opcode: '66 0F 38 41', ...splitHelper('packed_minimum_position'), name: 'phminposuw', feature: 'sse4_1' },
   { opcode: '66 0F 3A 42', operands: 'Vx Wx Ib', text: helperImmediate('packed_multiple_differences'), name: 'mpsadbw', feature: 'sse4_1' },
   { opcode: '66 0F 3A 44', operands: 'Vx Wx Ib', text: helperImmediate('packed_carryless'), name: 'pclmulqdq', feature: 'pclmulqdq' },
@@ -678,8 +652,3 @@ export const packedIntegerEncodings: readonly Encoding[] = [
   { opcode: '66 0F F7', operands: 'Vx Ux', text: maskedStore(16), name: 'maskmovdqu', feature: 'sse2', addressed: true },
   { opcode: 'NP 0F 77', text: emms, name: 'emms', feature: 'mmx' },
 ];
-
-/** PALIGNR's helper takes the byte count first and the immediate last. */
-function helperImmediateAligned(): Text {
-  return helperImmediate('packed_align', 16);
-}
