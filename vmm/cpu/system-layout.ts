@@ -99,6 +99,8 @@ export const COUNT_EXCEPTIONS = 0x5c0;
 export const SHADOW_BASES = 0x5c8;
 /** RAM offset of the dirty map (memory/physical-map.ts): a byte per page. */
 export const DIRTY_MAP = 0x5e8; // i32
+/** Entries of DIRTY_SLOTS in use. */
+export const DIRTY_COUNT = 0x5f0; // i32
 /** Level of IGNNE#: x87 exceptions are ignored while CR0.NE is 0. */
 export const IGNORE_NUMERIC_ERROR = 0x5ec; // i32
 /** A FAULT_VECTOR that is none: the instruction is tried again after events were looked at. */
@@ -118,12 +120,17 @@ export const TLB_LARGE_FILTER = 0x5000;
 export const TLB_LARGE_FILTER_SIZE = 512;
 /** Entries used by the page walk under way: physical address i64, value i64, one pair per level from the root. */
 export const WALK_LOG = 0x5200;
-export const SYSTEM_TABLES_END = 0x5280;
+/** TLB entries (their addresses, i32 each) with direct stores to dirty-logged pages, and how many: tlb.ts. */
+export const DIRTY_SLOTS = 0x5280;
+export const DIRTY_SLOTS_MAX = 512;
+export const SYSTEM_TABLES_END = 0x5a80;
 
 // -- use of the upper bits of TLB_PHYSICAL (physical page numbers have 28 bits: 40-bit addresses)
 export const TLB_FRAME_MASK = 0x0fffffff;
 export const TLB_GLOBAL = 0x10000000;
 export const TLB_LARGE_PAGE = 0x20000000;
+/** Stores go straight to a dirty-logged page: its mark is due. */
+export const TLB_DIRTY = 0x40000000;
 export const TLB_LOGGED = 0x80000000;
 /** In a tag: translated and permitted, but the access takes the slow path. */
 export const TLB_SLOW = 2;

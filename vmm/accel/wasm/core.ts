@@ -12,6 +12,7 @@ export interface SystemExports {
   state_loaded(): void;
   get_eflags(): number;
   flush_tlb(): void;
+  settle_dirty(): void;
   code_written(ramOffset: number, bytes: number): void;
   drop_all_code(): void;
   set_interrupt_line(level: number): void;

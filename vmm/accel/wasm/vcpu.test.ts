@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Bus } from '../../bus/bus.ts';
 import { silentLog } from '../../base/log.ts';
 import type { CpuState } from '../../cpu/state.ts';
-import { GuestMemory, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../memory/physical-map.ts';
+import { GuestMemory, PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../memory/physical-map.ts';
 import type { Vcpu } from '../accelerator.ts';
 import { createWasmAccelerator } from './wasm.ts';
 
@@ -142,6 +142,30 @@ test('code that a bus master replaced is decoded anew', () => {
   physical.wrote(CODE, 1);
   cpu.run(100);
   expect([state().gpr[0], state().gpr[3]]).toEqual([0n, 1n]);
+});
+
+test('video memory is marked when it was stored to, also after the display took the mark away within the slice', () => {
+  const rig = make();
+  const page = 0x4;
+  rig.physical.fill(page, 1, page << 12, PAGE_READ | PAGE_WRITE | PAGE_DIRTY_LOG);
+  rig.physical.commit();
+  const { dirty } = rig.physical.memory;
+  const store = [0xc6, 0x06, 0x10, 0x40, 0x77]; // mov byte [4010h], 77h
+  const takes: number[] = [];
+  rig.onOut = () => {
+    takes.push(dirty[page]!);
+    dirty[page] = 0;
+  };
+  rig.start(...store, ...store, 0xe6, 0x80, ...store, 0xe6, 0x80, ...store, 0xf4);
+  expect(rig.cpu.run(1000)).toBe('halt');
+  expect([takes, dirty[page], rig.ram[0x4010]]).toEqual([[1, 0], 1, 0x77]);
+  dirty[page] = 0;
+  rig.start(0x90, 0xf4);
+  rig.cpu.run(1000);
+  expect(dirty[page]).toBe(0);
+  rig.start(...store, 0xf4);
+  rig.cpu.run(1000);
+  expect(dirty[page]).toBe(1);
 });
 
 test('A20 off folds the second megabyte onto the first', () => {

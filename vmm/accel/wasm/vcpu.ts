@@ -65,6 +65,8 @@ export class WasmVcpu implements Vcpu {
         return { error: this.#failure(error) };
       } finally {
         this.#running = false;
+        // Stores to video memory that the slice made without telling.
+        if (view.getInt32(S.DIRTY_COUNT, true) !== 0) system.settle_dirty();
       }
       left -= slice - view.getInt32(L.LEFT, true);
       for (const action of this.#deferred.splice(0)) action();

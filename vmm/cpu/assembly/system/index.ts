@@ -17,6 +17,6 @@ export { check_umip, inhibit_interrupts, lar, lgdt, lidt, lldt, load_segment, ls
 export { verr, verw, write_segment_base } from './segments';
 export { fault as raise } from './state';
 export { syscall, sysenter, sysexit, sysret, swapgs } from './syscall';
-export { flush_tlb, protect_code_page } from './tlb';
+export { flush_tlb, protect_code_page, settle_dirty } from './tlb';
 export { far_call, far_jump, far_return } from './transfers';
 export { cli, popf, popf_check, pushf_image, sti } from './v86';

@@ -1,12 +1,12 @@
 // The software TLBs: filling, looking up, invalidating. A log of filled entries makes a flush cost what was filled since the last one.
 import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, TLB, TLB_ADDEND, TLB_ALIGN, TLB_ENTRIES, TLB_ENTRY, TLB_EXEC, TLB_INVALID } from '../../layout.ts';
 import { TLB_PHYSICAL, TLB_READ, TLB_STRIDE, TLB_WRITE } from '../../layout.ts';
-import { COUNT_TLB_FLUSHES, TLB_FRAME_MASK, TLB_GLOBAL, TLB_LARGE, TLB_LARGE_FILTER, TLB_LARGE_FILTER_SIZE } from '../../system-layout.ts';
+import { COUNT_TLB_FLUSHES, DIRTY_COUNT, DIRTY_SLOTS, DIRTY_SLOTS_MAX, TLB_DIRTY, TLB_FRAME_MASK, TLB_GLOBAL, TLB_LARGE, TLB_LARGE_FILTER, TLB_LARGE_FILTER_SIZE } from '../../system-layout.ts';
 import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB_SLOW } from '../../system-layout.ts';
 import { page_has_code } from '../trace';
 import { isWatched } from './debug';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, permits, walk, walkDirty, walkFrame, walkGlobal, walkLarge } from './paging';
-import { pageEntry } from './physical';
+import { markDirty, pageEntry } from './physical';
 
 const PAGE_MASK: u64 = ~0xfff;
 const LOGGED_SETS: i32 = TLB_ALIGN; // TLB_ALIGN itself is never filled
@@ -42,6 +42,7 @@ export function ramOf(slot: i32, linear: u64): u32 {
 }
 
 function fill(page: u64, slot: i32, set: i32): i32 {
+  settleSlot(slot);
   const entry = pageEntry(walkFrame);
   const offset = entry & 0xfffff000;
   const watched = isWatched(page);
@@ -69,14 +70,49 @@ function fill(page: u64, slot: i32, set: i32): i32 {
   return slot;
 }
 
-/** A page whose stores were slow because it held code, and no longer does, gets its direct tag back. */
+/**
+ * A page whose stores were slow gets its direct tag: it held code, and no longer does; or it is dirty-logged, then the store that is being made marks it, and
+ * settle_dirty will mark it again for those that follow.
+ */
 export function reviseWriteTag(slot: i32, linear: u64): void {
   const entry = pageEntry(u64(load<u32>(slot, TLB_PHYSICAL) & TLB_FRAME_MASK));
-  if ((entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) != PAGE_WRITE || isWatched(linear & PAGE_MASK) || page_has_code(entry & 0xfffff000)) return;
+  if ((entry & PAGE_WRITE) == 0 || isWatched(linear & PAGE_MASK) || page_has_code(entry & 0xfffff000)) return;
+  if ((entry & PAGE_DIRTY_LOG) != 0 && !noteDirect(slot)) return;
   store<u64>(slot, linear & PAGE_MASK, TLB_WRITE);
 }
 
+// -- dirty-logged pages (video memory). The display takes the marks away at any time, so pages with direct stores are marked when the slice is over, or
+// their entry goes, whichever comes first.
+
+function noteDirect(slot: i32): bool {
+  const physical = load<u32>(slot, TLB_PHYSICAL);
+  if (physical & TLB_DIRTY) return true;
+  const count = load<i32>(DIRTY_COUNT);
+  if (count == DIRTY_SLOTS_MAX) return false;
+  store<i32>(DIRTY_SLOTS + (count << 2), slot);
+  store<i32>(DIRTY_COUNT, count + 1);
+  store<u32>(slot, physical | TLB_DIRTY, TLB_PHYSICAL);
+  return true;
+}
+
+function settleSlot(slot: i32): void {
+  const physical = load<u32>(slot, TLB_PHYSICAL);
+  if ((physical & TLB_DIRTY) == 0) return;
+  const tag = load<u64>(slot, TLB_WRITE);
+  markDirty(u32(tag & PAGE_MASK) + load<u32>(slot, TLB_ADDEND));
+  store<u32>(slot, physical & ~u32(TLB_DIRTY), TLB_PHYSICAL);
+  store<u64>(slot, tag | TLB_SLOW, TLB_WRITE);
+}
+
+/** The slice is over: marks the dirty-logged pages that were stored to directly; the next store to them is slow again. */
+export function settle_dirty(): void {
+  const count = load<i32>(DIRTY_COUNT);
+  for (let position = 0; position < count; position++) settleSlot(load<i32>(DIRTY_SLOTS + (position << 2)));
+  store<i32>(DIRTY_COUNT, 0);
+}
+
 function invalidate(slot: i32): void {
+  settleSlot(slot);
   store<u64>(slot, TLB_INVALID, TLB_READ);
   store<u64>(slot, TLB_INVALID, TLB_WRITE);
   store<u64>(slot, TLB_INVALID, TLB_EXEC);
