@@ -18,4 +18,7 @@ export const integerHelpers = {
    */
   copy_run: { params: [i32, i32, i32, i32], result: i32 },
   fill_run: { params: [i32, i32, i32], result: i32 },
+  /** The same of REP CMPS and SCAS with an argument more, 1 for REPNE: elements that do not end the repetition. */
+  compare_run: { params: [i32, i32, i32, i32, i32], result: i32 },
+  scan_run: { params: [i32, i32, i32, i32], result: i32 },
 } as const satisfies Record<string, Helper>;

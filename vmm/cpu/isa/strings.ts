@@ -57,10 +57,13 @@ const lods: Text = (m, size, from) => {
 /** REPE stops at the first difference, REPNE at the first match. */
 const stopped = (m: Machine) => (): Bit => m.condition(m.rep === 'repne' ? 'z' : 'nz');
 
+const untilEqual = (m: Machine): Bit => (m.rep === 'repne' ? 1 : 0);
+
 const cmps: Text = (m, size, from, to) => {
   repeated(
     m,
-    () => {
+    (turns) => {
+      if (turns) inBulk(m, turns, () => m.callBit('compare_run', m.segmentOf(from), size / 8, m.addressSize, turns.get(), untilEqual(m)));
       const a = m.read(from);
       const b = m.read(to);
       advance(m, RSI, size);
@@ -74,7 +77,8 @@ const scas: Text = (m, size, to) => {
   const a = m.getRegister(0, size);
   repeated(
     m,
-    () => {
+    (turns) => {
+      if (turns) inBulk(m, turns, () => m.callBit('scan_run', size / 8, m.addressSize, turns.get(), untilEqual(m)));
       const b = m.read(to);
       advance(m, RDI, size);
       m.flagsSub(size, a, m.let(truncate(sub(a, b), size)));

@@ -1,6 +1,6 @@
 // Integer operations too long for a text: 128-bit division, CRC32, PDEP and PEXT.
 
-export { copy_run, fill_run } from './strings';
+export { compare_run, copy_run, fill_run, scan_run } from './strings';
 
 let remainder: u64 = 0;
 
