@@ -23,20 +23,7 @@ import {
   vector,
 } from './value.ts';
 import { ssse3Encodings } from './ssse3.ts';
-import {
-  addressOf,
-  beginMmx,
-  beginSse,
-  enterMmx,
-  fromHalves,
-  immediateBit,
-  isMemory,
-  low64,
-  readLow,
-  readMmx,
-  splat64,
-  writeMmx,
-} from './vector.ts';
+import { addressOf, beginMmx, beginSse, enterMmx, fromHalves, immediateBit, isMemory, low64, readLow, readMmx, splat64, writeMmx } from './vector.ts';
 
 export type Binary = (a: Vector, b: Vector) => Vector;
 

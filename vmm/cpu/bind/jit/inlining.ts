@@ -27,7 +27,8 @@ const SELF_CONTAINED: ReadonlySet<string> = new Set([
     'check_sse',
   ],
 ]);
-for (const name of ['fpu_fxsave', 'fpu_fxrstor', 'fpu_xsave', 'fpu_xrstor', 'copy_run', 'fill_run', 'compare_run', 'scan_run']) (SELF_CONTAINED as Set<string>).delete(name);
+for (const name of ['fpu_fxsave', 'fpu_fxrstor', 'fpu_xsave', 'fpu_xrstor', 'copy_run', 'fill_run', 'compare_run', 'scan_run'])
+  (SELF_CONTAINED as Set<string>).delete(name);
 
 export type Treatment =
   /** Its text is read into the region. */
