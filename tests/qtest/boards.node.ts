@@ -129,6 +129,7 @@ export function startStrate(): QtestBench {
     events: { reset: nothing, leds: nothing, tray: nothing, pointerMode: nothing, notice: nothing },
     bios: new Uint8Array(0x20000),
     disks: new Map(),
+    nets: new Map(),
     serial: [peer, peer],
     parallel: nothing,
   });

@@ -7,14 +7,14 @@ const OPTION = '--nic';
 export function nicValue(value: string, index: number): NicInput | undefined {
   const pairs = parsePairs(value, OPTION, 'backend');
   const text = take(pairs, 'backend', OPTION) ?? '';
-  const backend = backendValue(text);
+  const backend = backendValue(text, take(pairs, 'localaddr', OPTION));
   const nic: NicInput = { id: `net${index}`, backend };
   const model = take(pairs, 'model', OPTION);
   const mac = take(pairs, 'mac', OPTION);
   const pcap = take(pairs, 'pcap', OPTION);
   const forwards = pairs.get('hostfwd') ?? [];
   pairs.delete('hostfwd');
-  refuseRest(pairs, OPTION, 'model, mac, hostfwd and pcap');
+  refuseRest(pairs, OPTION, 'model, mac, hostfwd, localaddr and pcap');
   if (backend.type === 'none') return undefined;
   if (forwards.length > 0 && backend.type !== 'user') throw usage(`${OPTION}: hostfwd needs the user network, not ${backend.type}`);
   return {
@@ -26,13 +26,14 @@ export function nicValue(value: string, index: number): NicInput | undefined {
   };
 }
 
-function backendValue(text: string): NonNullable<NicInput['backend']> {
+function backendValue(text: string, localAddress: string | undefined): NonNullable<NicInput['backend']> {
   const [scheme, rest] = splitScheme(text);
   if ((scheme === 'user' || scheme === 'none') && rest === '') return { type: scheme };
   if ((scheme === 'internal' || scheme === 'tap') && rest !== '') return { type: scheme, name: rest };
   if (scheme === 'socket' && rest !== '') {
     const match = /^(listen|connect|mcast|udp)=(.+)$/.exec(rest);
-    if (match !== null) return { type: 'socket', mode: match[1] as 'listen', address: match[2]! };
+    if (match !== null)
+      return { type: 'socket', mode: match[1] as 'listen', address: match[2]!, ...(localAddress !== undefined && { localAddress }) };
     throw usage(`${OPTION} socket: must be listen=[HOST]:PORT, connect=HOST:PORT, mcast=ADDR:PORT or udp=HOST:PORT, not ${JSON.stringify(rest)}`);
   }
   throw usage(`${OPTION} must be user, internal:NAME, socket:..., tap:NAME or none, not ${JSON.stringify(text)}`);

@@ -2,6 +2,7 @@ import type { Accelerator } from '../accel/accelerator.ts';
 import type { DiskBackend } from '../base/disk-backend.ts';
 import type { Log } from '../base/log.ts';
 import type { SerialPeer } from '../devices/char/uart-16550.ts';
+import type { NetBackend } from '../net/cable/cable.ts';
 import type { BootFiles } from './boot/boot-plan.ts';
 
 export type RunEnd =
@@ -45,6 +46,8 @@ export interface MachineHost {
   readonly boot?: BootFiles | undefined;
   /** Media by drive id; a drive without one is empty. */
   readonly disks: ReadonlyMap<string, DiskBackend>;
+  /** Network cables by NIC id. */
+  readonly nets: ReadonlyMap<string, NetBackend>;
   /** The other end of COM1, COM2, ... */
   readonly serial: readonly (SerialPeer | undefined)[];
   /** Bytes that the guest prints on the parallel port, or writes to the debug console. */

@@ -11,7 +11,7 @@ const gaps: readonly Gap[] = [
   { what: '--cpus above 1', asked: ({ cpu }) => cpu.count > 1 },
   { what: '--firmware uefi', asked: ({ firmware }) => firmware === 'uefi' },
   { what: '--boot n (network)', asked: ({ boot, nics }) => boot.order === 'n' && nics.length === 0 },
-  { what: '--nic', asked: ({ nics }) => nics.some(({ backend }) => backend.type !== 'none') },
+  { what: '--nic tap', asked: ({ nics }) => nics.some(({ backend }) => backend.type === 'tap') },
   { what: '--drive if=ahci', asked: ({ drives }) => drives.some(({ bus }) => bus === 'ahci') },
   { what: '--drive if=virtio', asked: ({ drives }) => drives.some(({ bus }) => bus === 'virtio') },
   { what: '--serial pty', asked: ({ serial }) => serial.some(({ backend }) => backend === 'pty') },

@@ -5,6 +5,7 @@ import { silentLog } from '../base/log.ts';
 import { buildMachine } from '../machine/build.ts';
 import { parseConfig } from '../protocol/config.ts';
 import { DiskCounts } from './disk-counts.ts';
+import { NetCounts } from './net-counts.ts';
 import { MachineControl } from './machine-control.ts';
 import type { FromMachine } from './machine-messages.ts';
 
@@ -28,6 +29,7 @@ function bench() {
     say: (message) => said.push(message),
     backend: () => medium(1_474_560),
     counts: new DiskCounts(),
+    netCounts: new NetCounts(),
   });
   const bios = new Uint8Array(65536).fill(0x90);
   const built = buildMachine(config, {
@@ -42,6 +44,7 @@ function bench() {
     events: control.events,
     bios,
     disks: new Map(),
+    nets: new Map(),
     serial: control.serial,
     parallel: control.parallel.write,
     debugcon: control.debugcon.write,

@@ -7,6 +7,7 @@ import type { MachineEvents } from '../machine/host.ts';
 import type { DriveHandle } from '../storage/ring/client.ts';
 import type { Counters, FromMachine, Question, Questions, ToMachine } from './machine-messages.ts';
 import type { DiskCounts } from './disk-counts.ts';
+import type { NetCounts } from './net-counts.ts';
 import { qtestBoard } from './qtest-board.ts';
 import { Qtest } from './qtest.ts';
 import { SerialLine } from './serial-line.ts';
@@ -23,6 +24,7 @@ export interface ControlHost {
   /** Makes a disk back end of what the io thread has opened. */
   backend(drive: string, handle: DriveHandle): DiskBackend;
   readonly counts: DiskCounts;
+  readonly netCounts: NetCounts;
 }
 
 /** Bytes that leave one by one and are told in batches: the debug console, the printer. */
@@ -195,7 +197,7 @@ export class MachineControl {
   }
 
   counters(): Counters {
-    return { ...this.#machine.machine.counters(), drives: this.#host.counts.drives, nics: {} };
+    return { ...this.#machine.machine.counters(), drives: this.#host.counts.drives, nics: this.#host.netCounts.nics };
   }
 
   #whenKeysTaken(call: () => void): void {

@@ -17,7 +17,10 @@ import type { RunEnd as MachineEnd } from '../machine/host.ts';
 import type { VmConfig } from '../protocol/config.ts';
 import { DiskClient, type DriveHandle } from '../storage/ring/client.ts';
 import { DiskCounts } from './disk-counts.ts';
+import { RingEnd } from '../net/ring/end.ts';
 import { MachineControl } from './machine-control.ts';
+import type { MachineNets } from './net-client.node.ts';
+import { NetCounts } from './net-counts.ts';
 import type { FromMachine, RunEnd, ToMachine } from './machine-messages.ts';
 
 /** What the control thread gives the machine thread at its start. */
@@ -35,6 +38,7 @@ export interface MachineThreadData {
     readonly port: MessagePort;
     readonly drives: readonly (readonly [id: string, handle: DriveHandle])[];
   };
+  readonly nets: MachineNets;
 }
 
 if (parentPort !== null && workerData !== null) runMachine(workerData as MachineThreadData, parentPort);
@@ -68,13 +72,24 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
     doorbell,
     hostTime: () => performance.now(),
   });
+  const bell = new Int32Array(data.nets.bell);
+  const cables = data.nets.cables.map(([id, memory]) => {
+    const end = new RingEnd(memory, 'nic', () => {
+      Atomics.add(bell, 0, 1);
+      Atomics.notify(bell, 0);
+    });
+    return { id, end };
+  });
+  const netCounts = new NetCounts();
   const control = new MachineControl(config.serial.length, {
     say,
     counts,
+    netCounts,
     backend: (drive, handle) => counts.counted(drive, disks.backend(handle)),
   });
   const drain = () => {
     disks.drain();
+    for (const { end } of cables) end.drain();
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) control.handle(next.message as ToMachine);
   };
   const built = buildMachine(config, {
@@ -91,6 +106,7 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
     vgaBios: data.vgaBios,
     boot: data.boot,
     disks: new Map(data.disks.drives.map(([id, handle]) => [id, counts.counted(id, disks.backend(handle))])),
+    nets: new Map(cables.map(({ id, end }) => [id, netCounts.counted(id, end)])),
     serial: control.serial,
     parallel: control.parallel.write,
     debugcon: control.debugcon.write,

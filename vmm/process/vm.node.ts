@@ -13,6 +13,7 @@ import type { Drives } from './drives.ts';
 import { hostTime, machineHost, processUse } from './host.node.ts';
 import type { LogFile } from './log-file.node.ts';
 import type { Counters, RunEnd } from './machine-messages.ts';
+import { NetThread } from './net-client.node.ts';
 import { forwardEvents, machineHandlers } from './machine-handlers.ts';
 import { machineWorker } from './machine-worker.node.ts';
 import { type Backend, type BackendHost, openByteSink, openSerial } from './serial-backends.node.ts';
@@ -47,12 +48,12 @@ export class Vm {
   readonly #started = processUse();
   #counters: Counters | undefined;
 
-  private constructor(options: VmOptions, session: Session, disks: DiskThread, backends: readonly Backend[]) {
+  private constructor(options: VmOptions, session: Session, disks: DiskThread, nets: NetThread, backends: readonly Backend[]) {
     this.#options = options;
     this.session = session;
     this.drives = disks.drives(session);
     this.ended = session.ended.then(async (end) => {
-      await closeAll(disks, backends);
+      await closeAll(disks, nets, backends);
       return end;
     });
     session.on('counters', (counters) => (this.#counters = counters));
@@ -68,6 +69,13 @@ export class Vm {
     const engine = await engineBinaries();
     const disks = await openDisks(config, directory);
     const write = createLog('vm', log.record);
+    const nets = await NetThread.open(config, directory, disks.doorbell, {
+      log: log.record,
+      failed: (error) => write.error(`the network has failed: ${error.message}`),
+    }).catch(async (error: unknown) => {
+      await disks.close();
+      throw error;
+    });
     write.info(`firmware from ${firmware.from}`);
     const thread = machineWorker({
       config,
@@ -78,6 +86,7 @@ export class Vm {
       ...(firmware.vgaBios && { vgaBios: firmware.vgaBios }),
       ...(boot && { boot }),
       disks: disks.forMachine(),
+      nets: nets.forMachine(),
     });
     const session = new Session({ config, thread, time: hostTime, log: write, onLog: log.record, retryDisks: () => disks.retry() });
     disks.onStall((message) => session.pauseForHost(message));
@@ -85,10 +94,10 @@ export class Vm {
     try {
       await openBackends(session, options, backends);
     } catch (error) {
-      await closeAll(disks, backends);
+      await closeAll(disks, nets, backends);
       throw error;
     }
-    const vm = new Vm(options, session, disks, backends);
+    const vm = new Vm(options, session, disks, nets, backends);
     session.start();
     await session.settled();
     if (session.state === 'off') {
@@ -128,8 +137,8 @@ async function openBackends(session: Session, { config, directory, stdin, stdout
   backends.push(await openByteSink(config.parallel, (listener) => session.on('parallel', listener), host));
 }
 
-async function closeAll(disks: DiskThread, backends: readonly Backend[]): Promise<void> {
-  await Promise.all([disks.close(), ...backends.map((backend) => backend.close())]);
+async function closeAll(disks: DiskThread, nets: NetThread, backends: readonly Backend[]): Promise<void> {
+  await Promise.all([disks.close(), nets.close(), ...backends.map((backend) => backend.close())]);
 }
 
 async function firmwareOf({ config, directory, progress }: VmOptions): Promise<FirmwareImages> {

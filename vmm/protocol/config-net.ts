@@ -19,7 +19,13 @@ export const forwardSchema = z.strictObject({
 const backendSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('user') }),
   z.strictObject({ type: z.literal('internal'), name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be a short name') }),
-  z.strictObject({ type: z.literal('socket'), mode: z.enum(['listen', 'connect', 'mcast', 'udp']), address: z.string().min(1).max(300) }),
+  z.strictObject({
+    type: z.literal('socket'),
+    mode: z.enum(['listen', 'connect', 'mcast', 'udp']),
+    address: z.string().min(1).max(300),
+    /** Of `udp`: where frames are received. */
+    localAddress: z.string().min(1).max(300).optional(),
+  }),
   z.strictObject({ type: z.literal('tap'), name: z.string().regex(/^[^\s/]{1,15}$/, 'must be the name of a network interface') }),
   z.strictObject({ type: z.literal('none') }),
 ]);
@@ -42,6 +48,14 @@ export const nicSchema = z.strictObject({
   /** The cable is plugged in. */
   link: z.boolean().default(true),
 });
+
+/** The address of a NIC that was given none: locally administered in QEMU's range, the rest a hash (FNV-1a) of the machine's identity and the NIC's name. */
+export function macOf(vmId: string, nic: Pick<Nic, 'id' | 'mac'>): Uint8Array {
+  if (nic.mac !== undefined) return Uint8Array.from(nic.mac.split(':'), (octet) => Number.parseInt(octet, 16));
+  let hash = 0x811c_9dc5;
+  for (const char of `${vmId}/${nic.id}`) hash = Math.imul(hash ^ char.charCodeAt(0), 0x0100_0193) >>> 0;
+  return Uint8Array.of(0x52, 0x54, 0x00, hash >>> 24, (hash >>> 12) & 0xff, hash & 0xff);
+}
 
 export type Nic = z.output<typeof nicSchema>;
 export type NicInput = z.input<typeof nicSchema>;

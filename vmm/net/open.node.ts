@@ -1,0 +1,38 @@
+/** What a NIC's configuration connects it to. Runs on the net thread. */
+import { VmmError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { NetBackend } from './cable/cable.ts';
+import { openSocketNetwork, type SocketSpec } from './socket/open.node.ts';
+
+/** The network at the end of one cable. */
+export interface OpenNetwork {
+  /** Takes it down; nothing arrives on the cable after that. */
+  close(): Promise<void>;
+}
+
+export interface NetworkHost {
+  /** Relative paths of the configuration are relative to it. */
+  readonly directory: string;
+  readonly log: Log;
+}
+
+/** A NIC as a network needs to know it: a part of its configuration. */
+export interface NetworkSpec {
+  readonly id: string;
+  readonly backend:
+    { readonly type: 'user' | 'none' } | { readonly type: 'internal' | 'tap'; readonly name: string } | ({ readonly type: 'socket' } & SocketSpec);
+}
+
+/** @throws VmmError naming the NIC, when the host cannot give what is asked. */
+export async function openNetwork(nic: NetworkSpec, cable: NetBackend, host: NetworkHost): Promise<OpenNetwork> {
+  const { backend } = nic;
+  switch (backend.type) {
+    case 'none':
+      cable.attach({ frame: () => true });
+      return { close: () => Promise.resolve() };
+    case 'socket':
+      return openSocketNetwork(backend, cable, host);
+    default:
+      throw new VmmError('unsupported', `${nic.id}: --nic ${backend.type} is not available yet`);
+  }
+}
