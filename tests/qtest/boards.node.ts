@@ -130,6 +130,7 @@ export function startStrate(): QtestBench {
     bios: new Uint8Array(0x20000),
     disks: new Map(),
     nets: new Map(),
+    nicRoms: new Map(),
     serial: [peer, peer],
     parallel: nothing,
   });

@@ -5,6 +5,7 @@ import { RealClock, SteppedClock, VirtualClock, type MachineClock } from './cloc
 import type { MachineHost } from './host.ts';
 import { Machine } from './machine.ts';
 import { assembleI440fx, displayMemory, type MachineParts } from './profiles/i440fx.ts';
+import { nicRomMemory } from './profiles/i440fx-nics.ts';
 import { seededRandom } from './random.ts';
 import { MachineScheduler } from './scheduler.ts';
 
@@ -24,7 +25,7 @@ export interface BuiltMachine {
 /** Builds the machine `config` describes, powered on and not yet running. Throws VmmError for what the configuration asks and nobody can give. */
 export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine {
   const display = displayMemory(config, host.vgaBios);
-  const memory = new GuestMemory(config.memory * MIB, host.bios.length + display.video + display.rom + 4096 * 4);
+  const memory = new GuestMemory(config.memory * MIB, host.bios.length + display.video + display.rom + nicRomMemory(config, host.nicRoms) + 4096 * 4);
   const clock = createClock(config, host);
   const kick = (): void => void Atomics.add(host.doorbell, 0, 1);
   const scheduler = new MachineScheduler(clock, kick);

@@ -3,6 +3,7 @@ import type { DiskBackend } from '../base/disk-backend.ts';
 import type { Log } from '../base/log.ts';
 import type { SerialPeer } from '../devices/char/uart-16550.ts';
 import type { NetBackend } from '../net/cable/cable.ts';
+import type { Nic } from '../protocol/config-net.ts';
 import type { BootFiles } from './boot/boot-plan.ts';
 
 export type RunEnd =
@@ -46,6 +47,8 @@ export interface MachineHost {
   readonly boot?: BootFiles | undefined;
   /** Media by drive id; a drive without one is empty. */
   readonly disks: ReadonlyMap<string, DiskBackend>;
+  /** Boot ROMs of network controllers by model. */
+  readonly nicRoms: ReadonlyMap<Nic['model'], Uint8Array>;
   /** Network cables by NIC id. */
   readonly nets: ReadonlyMap<string, NetBackend>;
   /** The other end of COM1, COM2, ... */

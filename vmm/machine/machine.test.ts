@@ -94,6 +94,7 @@ function make(config: Partial<VmConfigInput> = {}): Bench {
     bios: new Uint8Array(0x1_0000),
     disks: new Map(),
     nets: new Map(),
+    nicRoms: new Map(),
     serial: [],
   };
   const defaults = { id: '00000000-0000-4000-8000-000000000001', name: 'test', memory: 2, display: { adapter: 'none' as const } };

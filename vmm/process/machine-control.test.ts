@@ -45,6 +45,7 @@ function bench() {
     bios,
     disks: new Map(),
     nets: new Map(),
+    nicRoms: new Map(),
     serial: control.serial,
     parallel: control.parallel.write,
     debugcon: control.debugcon.write,

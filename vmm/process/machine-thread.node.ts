@@ -15,6 +15,7 @@ import type { BootFiles } from '../machine/boot/boot-plan.ts';
 import { buildMachine } from '../machine/build.ts';
 import type { RunEnd as MachineEnd } from '../machine/host.ts';
 import type { VmConfig } from '../protocol/config.ts';
+import type { Nic } from '../protocol/config-net.ts';
 import { DiskClient, type DriveHandle } from '../storage/ring/client.ts';
 import { DiskCounts } from './disk-counts.ts';
 import { RingEnd } from '../net/ring/end.ts';
@@ -32,6 +33,7 @@ export interface MachineThreadData {
   readonly engine: EngineBinaries;
   readonly bios: Uint8Array;
   readonly vgaBios?: Uint8Array;
+  readonly nicRoms: ReadonlyMap<Nic['model'], Uint8Array>;
   readonly boot?: BootFiles;
   readonly disks: {
     readonly ring: SharedArrayBuffer;
@@ -104,6 +106,7 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
     events: control.events,
     bios: data.bios,
     vgaBios: data.vgaBios,
+    nicRoms: data.nicRoms,
     boot: data.boot,
     disks: new Map(data.disks.drives.map(([id, handle]) => [id, counts.counted(id, disks.backend(handle))])),
     nets: new Map(cables.map(({ id, end }) => [id, netCounts.counted(id, end)])),

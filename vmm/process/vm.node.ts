@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { VmmError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
+import { findBootRoms } from '../machine/firmware/find-boot-roms.node.ts';
 import { type FirmwareImages, findFirmware } from '../machine/firmware/find-firmware.node.ts';
 import type { VmConfig } from '../protocol/config.ts';
 import { serve } from '../protocol/server.ts';
@@ -84,6 +85,7 @@ export class Vm {
       engine,
       bios: firmware.bios,
       ...(firmware.vgaBios && { vgaBios: firmware.vgaBios }),
+      nicRoms: await findBootRoms(config),
       ...(boot && { boot }),
       disks: disks.forMachine(),
       nets: nets.forMachine(),

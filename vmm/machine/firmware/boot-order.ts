@@ -10,9 +10,10 @@ const DRIVE_PATHS = {
 } as const;
 
 /** The file `bootorder`: one device per line, most wanted first, ended by a NUL. A kernel given by --kernel comes before all. */
-export function bootOrderFile(config: BootConfig): Uint8Array {
+export function bootOrderFile(config: BootConfig, nicPaths: readonly string[] = []): Uint8Array {
   const lines = config.kernel === undefined ? [] : [`/rom@${BOOT_ROM_FILE}`];
   for (const letter of config.boot.order) {
+    if (letter === 'n') lines.push(...nicPaths);
     const wanted = config.drives.filter(({ bus, media }) => (bus === 'floppy' ? 'a' : media === 'cdrom' ? 'd' : 'c') === letter);
     for (const { bus, slot } of [...wanted].sort((a, b) => a.slot - b.slot)) {
       if (bus === 'ide' || bus === 'floppy') lines.push(DRIVE_PATHS[bus](slot));

@@ -44,7 +44,16 @@ import { fwCfgContent, type FirmwareBoard } from '../firmware/fw-cfg-content.ts'
 import { mapSystemRom } from '../firmware/system-rom.ts';
 import type { MachineHost } from '../host.ts';
 import { LocalApicWindow, ProcessorBus } from '../processor-bus.ts';
+import { installNics } from './i440fx-nics.ts';
 import { cmosHardDisks, installFloppies, installIde, type FloppyDrives } from './i440fx-drives.ts';
+
+/** What the firmware is to be told of what was installed. */
+interface FirmwareNotes {
+  readonly serialPorts: number;
+  readonly hpet: boolean;
+  /** Network controllers as `bootorder` names them. */
+  readonly nicPaths: readonly string[];
+}
 
 /** What the machine's control loop does for the board. */
 interface BoardControl {
@@ -172,9 +181,11 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   const display = config.display.adapter === 'none' ? undefined : installVga(board, config, host);
   if (display !== undefined) pci.add(SLOT_VGA, 0, display);
 
+  const nicPaths = installNics(board, pci, config, host);
+
   // 5. Firmware and processors.
   mapSystemRom(board.memory, board.space, host.bios);
-  installFwCfg(board, config, host, { serialPorts: serial.length, hpet: hpetTimer !== undefined });
+  installFwCfg(board, config, host, { serialPorts: serial.length, hpet: hpetTimer !== undefined, nicPaths });
   for (let index = 0; index < config.cpu.count; index++) {
     const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, apicWindows[index], isa));
     vcpus.push(vcpu);
@@ -397,7 +408,7 @@ function cmosContents(board: Board, config: VmConfig, host: MachineHost, floppie
   });
 }
 
-function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { serialPorts, hpet }: { serialPorts: number; hpet: boolean }): void {
+function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { serialPorts, hpet, nicPaths }: FirmwareNotes): void {
   const ramSize = board.memory.ram.length;
   const model = cpuModel(config.cpu.model);
   const described: FirmwareBoard = {
@@ -409,6 +420,7 @@ function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { seria
     hpet,
     serial: SERIAL_PORTS.slice(0, serialPorts),
     parallel: true,
+    nicPaths,
     floppy: config.drives.some(({ bus }) => bus === 'floppy'),
   };
   const { items, files } = fwCfgContent(config, described);
