@@ -10,7 +10,9 @@ import { silentLog } from '../../vmm/base/log.ts';
 import { buildMachine } from '../../vmm/machine/build.ts';
 import { Qtest } from '../../vmm/process/qtest.ts';
 import { qtestBoard } from '../../vmm/process/qtest-board.ts';
+import { type NetBackend, PLAIN } from '../../vmm/net/cable/cable.ts';
 import { parseConfig } from '../../vmm/protocol/config.ts';
+import { NIC_MAC, NIC_SLOTS } from './nics.ts';
 
 export const QEMU = '/usr/bin/qemu-system-x86_64';
 export const qemuInstalled = existsSync(QEMU);
@@ -79,6 +81,8 @@ export async function startQemu(): Promise<QtestBench> {
 
   const args = ['-S', '-accel', 'tcg', '-machine', 'pc', '-m', '32', '-nodefaults', '-display', 'none', '-bios', join(folder, 'rom')];
   args.push('-serial', 'null', '-serial', 'null', '-parallel', 'null', '-rtc', `base=${RTC_START},clock=vm`);
+  for (const [model, slot] of Object.entries(NIC_SLOTS)) args.push('-device', `${model},addr=${slot},mac=${NIC_MAC},rombar=0`);
+  args.push('-device', `ne2k_isa,iobase=0x300,irq=3,mac=${NIC_MAC}`);
   args.push('-qmp', `unix:${qmp.path}`, '-qtest', `unix:${qtest.path}`, '-qtest-log', 'none');
   const child = spawn(QEMU, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -104,6 +108,18 @@ export async function startQemu(): Promise<QtestBench> {
   };
 }
 
+const nics = [...Object.keys(NIC_SLOTS), 'ne2k-isa'].map((model) => ({ id: model, model: model as 'e1000', mac: NIC_MAC }));
+
+/** A cable with nobody at the other end: what is sent is gone. */
+const unusedCable: NetBackend = {
+  link: true,
+  peerAccepts: PLAIN,
+  send: () => true,
+  ready: () => undefined,
+  attach: () => undefined,
+  setLink: () => undefined,
+};
+
 /** Our board, in this process. */
 export function startStrate(): QtestBench {
   const config = parseConfig({
@@ -114,6 +130,7 @@ export function startStrate(): QtestBench {
     rtc: `${RTC_START}Z`,
     serial: [{ backend: 'none' }, { backend: 'none' }],
     parallel: { backend: 'file', path: 'not-opened' },
+    nics,
   });
   const nothing = () => undefined;
   const peer = { transmit: nothing };
@@ -129,7 +146,7 @@ export function startStrate(): QtestBench {
     events: { reset: nothing, leds: nothing, tray: nothing, pointerMode: nothing, notice: nothing },
     bios: new Uint8Array(0x20000),
     disks: new Map(),
-    nets: new Map(),
+    nets: new Map(nics.map(({ id }) => [id, unusedCable])),
     nicRoms: new Map(),
     serial: [peer, peer],
     parallel: nothing,

@@ -3,6 +3,7 @@
  * qemu-system-x86_64 is not installed.
  */
 import { qemuInstalled, startQemu, startStrate, type QtestBench } from './boards.node.ts';
+import { NICS } from './nics.ts';
 import { CHIPS, type Chip, type Random, type Step } from './chips.ts';
 
 /** Set QTEST_SEEDS for a longer run. */
@@ -93,7 +94,7 @@ whenInstalled('our board answers as QEMU’s', () => {
     }
   }
 
-  test.each(CHIPS.map((chip) => [chip.name, chip] as const))(
+  test.each([...CHIPS, ...NICS].map((chip) => [chip.name, chip] as const))(
     '%s',
     async (_name, chip) => {
       for (let seed = 1; seed <= SEEDS; seed++) await compare(chip, seed);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-export const nicModels = ['e1000', 'ne2k', 'rtl8139', 'pcnet', 'virtio'] as const;
+export const nicModels = ['e1000', 'ne2k', 'ne2k-isa', 'rtl8139', 'pcnet', 'virtio'] as const;
 
 const port = z.int().min(0).max(65535);
 const ipv4 = z.ipv4('must be an IPv4 address');

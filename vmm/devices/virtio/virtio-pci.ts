@@ -4,6 +4,7 @@ import type { Region } from '../../bus/bus.ts';
 import type { DeviceContext } from '../../bus/device.ts';
 import { integer, u16, u32, u8 } from '../../bus/schema.ts';
 import { PciConfig, pciConfigSchema } from '../pci/config-space.ts';
+import type { MemoryBlock } from '../../memory/physical-map.ts';
 import { MSI_X_BAR_BYTES, msiXSchema, PciMsiX } from '../pci/msi-x.ts';
 import { DeviceStatus, Feature, featureWords, hasFeature, Isr, NO_VECTOR, type FeatureWords } from './features.ts';
 import { legacyRegion } from './legacy.ts';
@@ -33,6 +34,8 @@ export interface VirtioModel {
   /** Largest size of each queue, powers of two. The number of queues is the type's: saved states rely on it. */
   readonly queueSizes: readonly number[];
   readonly config: DeviceConfig;
+  /** The expansion ROM. */
+  readonly rom?: MemoryBlock | undefined;
   /** The driver made something available in `queue`, or may have. */
   available(queue: Virtqueue): void;
   /** The driver reset the device, or one queue of it: what is in flight there must not arrive any more. */
@@ -103,6 +106,7 @@ export class VirtioPci implements VirtqueueHost {
         ...(legacy === undefined ? [] : [{ bar: LEGACY_BAR, space: 'io', length: legacyBytes(model.config.length), region: legacy } as const]),
         { bar: MSI_X_BAR, space: 'memory', length: MSI_X_BAR_BYTES, region: this.#msix.region },
         { bar: MODERN_BAR, space: 'memory', length: MODERN_BAR_BYTES, region: modern },
+        ...(model.rom === undefined ? [] : [{ bar: 'rom', space: 'memory', length: model.rom.length, block: model.rom } as const]),
       ],
     });
     this.#msix.attach(this.config, MSI_X_BAR);

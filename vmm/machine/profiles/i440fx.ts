@@ -181,7 +181,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   const display = config.display.adapter === 'none' ? undefined : installVga(board, config, host);
   if (display !== undefined) pci.add(SLOT_VGA, 0, display);
 
-  const nicPaths = installNics(board, pci, config, host);
+  const nicPaths = installNics(board, pci, interrupts, config, host);
 
   // 5. Firmware and processors.
   mapSystemRom(board.memory, board.space, host.bios);

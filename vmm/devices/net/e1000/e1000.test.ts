@@ -353,17 +353,15 @@ describeDevice(
       ],
       irqs: [irq],
       events: {
-        receive: (value) => void cable.receive(testFrame([...MAC], 14 + (value % 9000), value)),
-        broadcast: (value) => void cable.receive(testFrame(BROADCAST, 60, value)),
-        room: () => cable.drained(),
-        full: () => (cable.full = true),
+        receive: (value) => cable.offer(testFrame([...MAC], 14 + (value % 9000), value)),
+        broadcast: (value) => cable.offer(testFrame(BROADCAST, 60, value)),
+        squeeze: () => cable.squeeze(() => device.memory.write(Reg.TDT, 4, 0)),
         ring: (value) => {
           // A driver that means it, now and then: rings in RAM, the controller on.
           device.config.write(PCI_COMMAND, 2, COMMAND_MASTER | COMMAND_MEMORY);
           for (const [offset, setting] of [[0x2800, value & 0xfff0], [0x2808, 0x80], [0x3800, (value >>> 8) & 0xfff0], [0x3808, 0x100], [Reg.RCTL, 0x801a], [Reg.TCTL, 2], [Reg.RDT, 7], [Reg.TDT, value & 15]] as const) device.memory.write(offset, 4, setting); // prettier-ignore
         },
       },
-      observe: () => cable.sent.length,
       maxWork: 60_000,
     };
   },
