@@ -173,7 +173,7 @@ export class Transmitter {
     const { state, statistics } = this.#host;
     const segmented = first.type === 'data' && (first.command & TxCommand.TSE) !== 0;
     if (length < LEAST_FRAME || length > (segmented ? MOST_SEGMENT : MOST_FRAME) || (last.command & TxCommand.EOP) === 0) return true; // no frame
-    let frame = this.#buffer.subarray(VLAN_TAG, VLAN_TAG + length);
+    let frame: Uint8Array = this.#buffer.subarray(VLAN_TAG, VLAN_TAG + length);
     let offload = first.type === 'legacy' ? this.#legacyChecksum(last, frame) : this.#offload(first, frame, segmented);
     if (offload === 'drop') return true;
     if ((last.command & TxCommand.VLE) !== 0 && (state.ctrl & Ctrl.VME) !== 0) {
