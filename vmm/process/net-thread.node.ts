@@ -59,7 +59,8 @@ class NetServer {
       case 'open':
         return this.#open(request.params);
       case 'setLink':
-        return this.#find(request.params.nic).plug.plug(request.params.up);
+        this.#find(request.params.nic).plug.plug(request.params.up);
+        return;
       case 'shutdown':
         await Promise.all([...this.#nics.values()].map(({ network }) => network.close()));
         return;

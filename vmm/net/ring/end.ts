@@ -141,7 +141,7 @@ export class RingEnd implements NetBackend {
     const end = Atomics.load(words, Word.tail);
     this.#receiving = true;
     try {
-      for (let head = words[Word.head]!; head !== end && !this.#stopped;) {
+      for (let head = words[Word.head]!; head !== end;) {
         copyOut(bytes, head, this.#headerBytes);
         const length = this.#header.getUint32(0, true);
         const frame = this.#frame.subarray(0, length);

@@ -41,7 +41,7 @@ function bench(cable = new TestCable()) {
     read,
     write,
     /** As a driver sets the controller up: rings of eight, buffers of 2 KiB, interrupts on. */
-    start(rctl: number = Rctl.EN | Rctl.BAM) {
+    start: (rctl: number = Rctl.EN | Rctl.BAM) => {
       write(0x2800, RX_RING);
       write(0x2808, ENTRIES * 16);
       for (let index = 0; index < ENTRIES; index++) view.setUint32(RX_RING + 16 * index, RX_BUFFERS + 2048 * index, true);
@@ -52,13 +52,13 @@ function bench(cable = new TestCable()) {
       write(Reg.RCTL, rctl);
       write(Reg.RDT, ENTRIES - 1);
     },
-    descriptor(index: number) {
+    descriptor: (index: number) => {
       const at = RX_RING + 16 * index;
       return { length: view.getUint16(at + 8, true), status: ram[at + 12]!, errors: ram[at + 13]!, special: view.getUint16(at + 14, true) };
     },
     received: (index: number, length: number) => ram.slice(RX_BUFFERS + 2048 * index, RX_BUFFERS + 2048 * index + length),
     /** Queues descriptors: [bytes, command byte, options byte, byte 10 or type, special], or the 16 bytes of a context. */
-    put(...descriptors: ({ data: Uint8Array; command: number; options?: number; dtyp?: number; special?: number } | Uint8Array)[]) {
+    put: (...descriptors: ({ data: Uint8Array; command: number; options?: number; dtyp?: number; special?: number } | Uint8Array)[]) => {
       for (const one of descriptors) {
         const at = TX_RING + 16 * tail;
         if (one instanceof Uint8Array) ram.set(one, at);

@@ -174,7 +174,9 @@ export class Transmitter {
     const segmented = first.type === 'data' && (first.command & TxCommand.TSE) !== 0;
     if (length < LEAST_FRAME || length > (segmented ? MOST_SEGMENT : MOST_FRAME) || (last.command & TxCommand.EOP) === 0) return true; // no frame
     let frame: Uint8Array = this.#buffer.subarray(VLAN_TAG, VLAN_TAG + length);
-    let offload = first.type === 'legacy' ? this.#legacyChecksum(last, frame) : this.#offload(first, frame, segmented);
+    let offload: Offload | undefined | 'drop';
+    if (first.type === 'legacy') legacyChecksum(last, frame);
+    else offload = this.#offload(first, frame, segmented);
     if (offload === 'drop') return true;
     if ((last.command & TxCommand.VLE) !== 0 && (state.ctrl & Ctrl.VME) !== 0) {
       frame = this.#tagged(length, last.special);
@@ -183,11 +185,6 @@ export class Transmitter {
     if (!this.#host.output(frame, offload)) return false;
     statistics.transmitted(frame, offload?.cut);
     return true;
-  }
-
-  /** 3.3.3: from CSS to the end, put at CSO. */
-  #legacyChecksum({ command, options: start, checksumOffset }: Descriptor, frame: Uint8Array): undefined {
-    if ((command & TxCommand.IC) !== 0) putChecksum(frame, start, checksumOffset, 0);
   }
 
   /** 3.3.7, 3.5: what the context says is to be done; the device does what the cable's other end cannot be asked to. */
@@ -239,6 +236,11 @@ export function base(high: number, low: number): number {
 function shifted({ checksumStart, cut, ...rest }: Offload): Offload {
   const moved = { ...rest, checksumStart: checksumStart + VLAN_TAG };
   return cut === undefined ? moved : { ...moved, cut: { ...cut, headers: cut.headers + VLAN_TAG } };
+}
+
+/** 3.3.3: from CSS to the end, put at CSO. */
+function legacyChecksum({ command, options: start, checksumOffset }: Descriptor, frame: Uint8Array): void {
+  if ((command & TxCommand.IC) !== 0) putChecksum(frame, start, checksumOffset, 0);
 }
 
 /** The checksum of bytes `start..end` (0: to the end of the frame), put at `to`. What lies outside the frame is left alone. */

@@ -32,12 +32,12 @@ function bench() {
     out,
     input,
     read,
-    write(address: number, data: Uint8Array): void {
+    write: (address: number, data: Uint8Array): void => {
       remote(0x12, address, data.length);
       for (let at = 0; at < data.length; at += 2) device.ports.write(0x10, 2, data[at]! | ((data[at + 1] ?? 0) << 8));
     },
     /** As drivers set it up: word transfers, a ring behind the transmit buffer, the station's address, broadcasts. */
-    start() {
+    start: () => {
       input(0x1f);
       out(0x1f, 0);
       for (const [port, value] of [[0, 0x21], [14, 0x49], [12, 0x04], [13, 0], [1, START], [2, STOP], [3, START], [7, 0xff], [15, 0x7f]] as const) out(port, value); // prettier-ignore
@@ -47,7 +47,7 @@ function bench() {
       out(0, 0x22);
     },
     /** Takes the next frame out of the ring. */
-    next(): Uint8Array | undefined {
+    next: (): Uint8Array | undefined => {
       out(0, 0x62);
       const current = input(7);
       out(0, 0x22);

@@ -104,7 +104,7 @@ export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rt
     function transmit(): void {
       if (busy || !config.busMaster || (state.command & Cr.TE) === 0) return;
       busy = true;
-      let causes = 0;
+      let causes: number;
       if ((state.cPlus & Cpcr.TXEN) !== 0) {
         causes = sendRing(state, dma, 'txPriority', output) | sendRing(state, dma, 'txNormal', output);
       } else causes = sendBuffers(state, dma, output);
@@ -374,7 +374,8 @@ export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rt
         write(value) {
           if (!cPlusMode()) {
             state.txStatus[index] = (value & (Tsd.SIZE | Tsd.OWN | 0x3f_0000)) >>> 0;
-            return transmit();
+            transmit();
+            return;
           }
           if (index === 1) state.tallyHigh = value;
           if (index !== 0) return;

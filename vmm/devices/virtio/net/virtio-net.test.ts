@@ -29,7 +29,7 @@ function bench(options: DriverOptions & { pairs?: number } = {}, cable = new Tes
     cable,
     ram: context.dma.ram,
     /** Sends header and frame as two descriptors. */
-    send(frame: Uint8Array, header = new Uint8Array(12)) {
+    send: (frame: Uint8Array, header = new Uint8Array(12)) => {
       driver.add(TX, [
         { out: header, at: memory(12) },
         { out: frame, at: memory(frame.length) },
@@ -37,13 +37,13 @@ function bench(options: DriverOptions & { pairs?: number } = {}, cable = new Tes
       driver.notify(TX);
     },
     /** Gives a receive buffer; where it is. */
-    give(length: number, queue = RX) {
+    give: (length: number, queue = RX) => {
       const at = memory(length);
       driver.add(queue, [{ in: length, at }]);
       driver.notify(queue);
       return at;
     },
-    command(queue: number, ...bytes: number[]) {
+    command: (queue: number, ...bytes: number[]) => {
       const status = memory(1);
       driver.add(queue, [
         { out: Uint8Array.from(bytes), at: memory(bytes.length) },
