@@ -9,6 +9,7 @@ import type { PciFunction } from '../../devices/pci/function.ts';
 import type { PciBus } from '../../devices/pci/pci-bus.ts';
 import type { MemoryBlock } from '../../memory/physical-map.ts';
 import type { NetBackend } from '../../net/cable/cable.ts';
+import { nameRomDevice } from '../firmware/option-rom.ts';
 import { macOf, type Nic } from '../../protocol/config-net.ts';
 import type { VmConfig } from '../../protocol/config.ts';
 import type { Board } from '../board.ts';
@@ -60,17 +61,11 @@ export function installNics(board: Board, pci: PciBus, interrupts: Interrupts, c
       board.ports.map(ISA_PORT, ISA_PORTS, card.ports);
       return;
     }
+    const rom = romBlock(board, `nic${index} rom`, host.nicRoms.get(nic.model));
+    const device = makers[nic.model](board, `nic${index}`, { pairs: config.cpu.count, cable, mac, rom });
+    if (rom !== undefined) nameRomDevice(rom.bytes, device.config.identity);
     const slot = pci.freeSlot();
-    pci.add(
-      slot,
-      0,
-      makers[nic.model](board, `nic${index}`, {
-        pairs: config.cpu.count,
-        cable,
-        mac,
-        rom: romBlock(board, `nic${index} rom`, host.nicRoms.get(nic.model)),
-      }),
-    );
+    pci.add(slot, 0, device);
     paths.push(`/pci@i0cf8/ethernet@${slot.toString(16)}/ethernet-phy@0`);
   });
   return paths;
