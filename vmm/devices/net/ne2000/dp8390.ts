@@ -29,6 +29,8 @@ const Dcr = { WTS: 0x01, LS: 0x08 } as const;
 
 export const dp8390Schema = z.strictObject({
   command: u8,
+  /** Started: a command with neither STA nor STP leaves it as it is (drivers select pages that way). */
+  running: z.boolean(),
   pageStart: u8,
   pageStop: u8,
   boundary: u8,
@@ -57,6 +59,7 @@ export type Dp8390State = z.infer<typeof dp8390Schema>;
 function registerValues() {
   return {
     command: Command.STP | Command.ABORT,
+    running: false,
     pageStart: 0,
     pageStop: 0,
     boundary: 0,
@@ -130,7 +133,7 @@ export class Dp8390 {
         .filter((_, index) => index % 2 === 0)
         .map((octet) => octet.toString(16).padStart(2, '0'))
         .join(':'),
-      state: (state.command & Command.STP) !== 0 ? 'stopped' : 'started',
+      state: state.running ? 'started' : 'stopped',
       ring: `${state.pageStart}-${state.pageStop}, boundary ${state.boundary}, current ${state.current}`,
     };
   }
@@ -155,6 +158,7 @@ export class Dp8390 {
       // Reading the reset port resets the chip; software writes the value back to end it.
       this.state.command = Command.STP | Command.ABORT;
       this.state.sending = false;
+      this.state.running = false;
       this.#raise(Isr.RST);
       return 0;
     }
@@ -278,12 +282,16 @@ export class Dp8390 {
     const transmitting = state.sending ? Command.TXP : 0;
     state.command = (value & ~Command.TXP) | transmitting;
     if ((value & Command.STP) !== 0) {
+      state.running = false;
       this.#raise(Isr.RST);
       return;
     }
-    if ((value & Command.STA) === 0) return;
-    state.interrupts &= ~Isr.RST;
-    this.#drive();
+    if ((value & Command.STA) !== 0 && !state.running) {
+      state.running = true;
+      state.interrupts &= ~Isr.RST;
+      this.#drive();
+    }
+    if (!state.running) return;
     const remote = value & Command.RD;
     if (remote === Command.SEND) this.#sendPacket();
     else if ((remote === Command.READ || remote === Command.WRITE) && state.remoteCount === 0) this.#raise(Isr.RDC);
@@ -373,7 +381,7 @@ export class Dp8390 {
   /** False: the ring is full. */
   #receive(frame: Uint8Array): boolean {
     const { state } = this;
-    if ((state.command & (Command.STP | Command.STA)) !== Command.STA || frame.length > MOST_LENGTH + FCS_BYTES) return true;
+    if (!state.running || frame.length > MOST_LENGTH + FCS_BYTES) return true;
     if (state.pageStart >= state.pageStop || (state.transmitConfig & Tcr.LOOPBACK) !== 0) return true;
     const accepted = this.#accepts(frame);
     if (accepted === undefined) return true;

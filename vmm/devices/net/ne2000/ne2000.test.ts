@@ -101,6 +101,15 @@ test('received frames go round the ring; a full ring waits', () => {
   expect(got).toEqual(frames);
 });
 
+test('a command that only selects a page leaves the chip running', () => {
+  const { start, cable, next, out } = bench();
+  start();
+  out(0, 0x40); // neither STA nor STP, as iPXE's driver writes it
+  cable.receive(testFrame(MAC, 70));
+  out(0, 0x22);
+  expect(next()?.length).toBe(70);
+});
+
 test('filters: others, groups by hash, everything', () => {
   const { start, cable, next, out } = bench();
   start();
