@@ -20,6 +20,7 @@ const SET_KEY_MAKE_ONLY = 0xfd;
 
 const IDENTITY = [0xab, 0x83] as const;
 const TYPEMATIC_DEFAULT = 0x2b; // 500 ms, 10.9 a second
+const LED_NUM_LOCK = 2;
 const MILLISECOND = 1e6;
 
 /** Keys pressed while this many bytes wait are lost, whole, press and release. */
@@ -131,7 +132,7 @@ export const ps2Keyboard = defineDevice<Ps2KeyboardState, Ps2KeyboardOptions, Ps
       return state.set !== 3 || set3Type(key) === codes.KEY_TYPEMATIC || set3Type(key) === codes.KEY_TYPEMATIC_MAKE_BREAK;
     };
     const bytesOf = (key: number, pressed: boolean): number[] => {
-      if (state.set !== 3) return codes.sequenceOf(state.set === 1 ? 1 : 2, key, pressed, state.down);
+      if (state.set !== 3) return codes.sequenceOf(state.set === 1 ? 1 : 2, key, pressed, state.down, (state.leds & LED_NUM_LOCK) !== 0);
       const code = codes.set3CodeOf(key);
       if (code === undefined) return [];
       if (pressed) return [code];

@@ -117,12 +117,26 @@ function holds(down: readonly number[], ...keys: readonly number[]): boolean {
   return keys.some((key) => down.includes(key));
 }
 
+/** The keys between the letters and the keypad: Home, Up, Page Up, Left, Right, End, Down, Page Down, Insert, Delete. */
+const CURSOR_KEYS = new Set([0x47, 0x48, 0x49, 0x4b, 0x4d, 0x4f, 0x50, 0x51, 0x52, 0x53].map((code) => KEY_EXTENDED | code));
+const KEYPAD_SLASH = 0xe035;
+
 /**
- * The bytes a key sends in set 1 or 2 when it goes down or up. `down`: the keys that are held. The shifts that some keyboards fake around the
- * cursor keys for the sake of 1981's BIOS are not sent: every later one looks at E0h.
+ * The shifts a key fakes, for programs of the 83-key keyboard that know these keys from the keypad only: without Num Lock they must not look shifted, with it they must;
+ * and `/` is on no shifted key. Numbers of extended Shift keys, and whether each goes down before the key goes down (Scan Code Specification 1.3a, appendix C).
  */
-export function sequenceOf(set: 1 | 2, key: number, pressed: boolean, down: readonly number[]): number[] {
-  const codes = set === 2 ? set2Codes(set2Number(key)) : set1Codes(key);
+function fakeShifts(key: number, down: readonly number[], numLock: boolean): readonly { readonly shift: number; readonly pressed: boolean }[] {
+  if (!CURSOR_KEYS.has(key) && key !== KEYPAD_SLASH) return [];
+  const held = [LEFT_SHIFT, RIGHT_SHIFT].filter((shift) => down.includes(shift));
+  if (key === KEYPAD_SLASH || !numLock) return held.map((shift) => ({ shift: KEY_EXTENDED | shift, pressed: false }));
+  return held.length > 0 ? [] : [{ shift: KEY_EXTENDED | LEFT_SHIFT, pressed: true }];
+}
+
+/** The bytes a key sends in set 1 or 2 when it goes down or up. `down`: the keys that are held. */
+export function sequenceOf(set: 1 | 2, key: number, pressed: boolean, down: readonly number[], numLock: boolean): number[] {
+  const codesOf = (number: number) => (set === 2 ? set2Codes(set2Number(number)) : set1Codes(number));
+  const codes = codesOf(key);
+  const fakes = fakeShifts(key, down, numLock);
   const control = holds(down, LEFT_CONTROL, RIGHT_CONTROL);
   if (key === KEY_PAUSE) {
     // Pause has no break code and does not repeat; with Ctrl it is Break, which has its own.
@@ -133,11 +147,12 @@ export function sequenceOf(set: 1 | 2, key: number, pressed: boolean, down: read
   if (key === KEY_PRINT_SCREEN) {
     if (holds(down, LEFT_ALT, RIGHT_ALT)) return (set === 2 ? set2Codes(SET2_SYSRQ) : set1Codes(SET1_SYSRQ))(pressed);
     if (!control && !holds(down, LEFT_SHIFT, RIGHT_SHIFT)) {
-      const shift = (set === 2 ? set2Codes(set2Number(KEY_EXTENDED | LEFT_SHIFT)) : set1Codes(KEY_EXTENDED | LEFT_SHIFT))(pressed);
+      const shift = codesOf(KEY_EXTENDED | LEFT_SHIFT)(pressed);
       return pressed ? [...shift, ...codes(true)] : [...codes(false), ...shift];
     }
   }
-  return codes(pressed);
+  if (pressed) return [...fakes.flatMap((fake) => codesOf(fake.shift)(fake.pressed)), ...codes(true)];
+  return [...codes(false), ...fakes.toReversed().flatMap((fake) => codesOf(fake.shift)(!fake.pressed))];
 }
 
 function set2Number(key: number): number {
