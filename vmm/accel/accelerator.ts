@@ -11,13 +11,16 @@ export interface X86State {
   readonly version: number;
 }
 
-/** IA32_APIC_BASE (MSR 1Bh) belongs to the local APIC, RDMSR and WRMSR to the CPU. Both values as the MSR's 64 bits; `false` is #GP(0). */
-export interface ApicBaseMsr {
+/** IA32_APIC_BASE and IA32_TSC_DEADLINE belong to the local APIC, RDMSR and WRMSR to the CPU. Values as the MSRs' 64 bits; `false` is #GP(0). */
+export interface ApicMsrs {
   read(): bigint;
   write(value: bigint): boolean;
   /** CR8 is the upper half of the task priority register (SDM vol.3 10.8.6). */
   readTaskPriority(): number;
   writeTaskPriority(priority: number): void;
+  /** 0 outside TSC-deadline mode, in which writes are ignored, too (SDM vol.3 10.5.4.1). */
+  readTscDeadline(): bigint;
+  writeTscDeadline(tsc: bigint): void;
 }
 
 export interface VcpuOptions {
@@ -46,7 +49,7 @@ export interface VcpuOptions {
    */
   readonly doorbell: Int32Array;
   /** Absent when the model has no local APIC. */
-  readonly apic?: ApicBaseMsr;
+  readonly apic?: ApicMsrs;
   /** FERR#: an unmasked x87 exception waits and CR0.NE is 0 (SDM vol.3 8.7.2 of older editions: MS-DOS compatible error reporting). */
   coprocessorError?(pending: boolean): void;
   readonly log: Log;
@@ -83,6 +86,8 @@ export interface Vcpu {
   a20(enabled: boolean): void;
   /** Level of IGNNE#. */
   ignoreNumericError?(on: boolean): void;
+  /** When (guest ns) the time stamp counter reaches a value, if nobody writes it until then. Absent when the accelerator has no such counter. */
+  timeOfTsc?(tsc: bigint): number;
   /** RESET: state as after power-on (SDM vol.3 table 9-1), the time stamp counter included. */
   reset(): void;
   /** Instructions retired since it was created: exact between slices and during bus accesses. Virtual guest time is derived from it. */

@@ -15,6 +15,8 @@ export interface HostImports {
   random_bits(): number;
   apic_base_read(): bigint;
   apic_base_write(value: bigint): number;
+  tsc_deadline_read(): bigint;
+  tsc_deadline_write(value: bigint): void;
   task_priority_read(): number;
   task_priority_write(priority: number): void;
   numeric_error(): void;
@@ -51,6 +53,11 @@ export function hostImports(options: VcpuOptions, afterAccess: () => void): Host
     random_bits: () => options.random() | 0,
     apic_base_read: () => apic?.read() ?? NO_APIC,
     apic_base_write: (value) => (apic?.write(BigInt.asUintN(64, value)) === true ? 1 : 0),
+    tsc_deadline_read: () => apic?.readTscDeadline() ?? 0n,
+    tsc_deadline_write: (value) => {
+      apic?.writeTscDeadline(BigInt.asUintN(64, value));
+      afterAccess();
+    },
     task_priority_read: () => apic?.readTaskPriority() ?? 0,
     task_priority_write: (priority) => {
       apic?.writeTaskPriority(priority);

@@ -4,7 +4,7 @@ import type { Bus } from '../../bus/bus.ts';
 import { silentLog } from '../../base/log.ts';
 import type { CpuState } from '../../cpu/state.ts';
 import { GuestMemory, PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../memory/physical-map.ts';
-import type { Vcpu } from '../accelerator.ts';
+import type { ApicMsrs, Vcpu } from '../accelerator.ts';
 import { createWasmAccelerator } from './wasm.ts';
 
 const read = (file: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(join(__dirname, '../../../dist/engine', file)));
@@ -30,7 +30,7 @@ interface Rig {
   readonly state: () => CpuState;
 }
 
-function make({ index = 0, model = 'qemu64' } = {}): Rig {
+function make({ index = 0, model = 'qemu64', apic }: { index?: number; model?: string; apic?: ApicMsrs } = {}): Rig {
   const memory = new GuestMemory(RAM);
   const physical = new PhysicalMap(memory);
   physical.fill(0, RAM / 4096, 0, PAGE_READ | PAGE_WRITE);
@@ -48,7 +48,7 @@ function make({ index = 0, model = 'qemu64' } = {}): Rig {
   };
   const mmio: Bus = { ...none, read: (_address, size) => 2 ** (8 * size) - 1, write: () => undefined };
   const options = { index, count: 2, model, physical, ports, mmio, doorbell, log: silentLog, acknowledgeInterrupt: () => 0x40, random: () => 7 };
-  const cpu = accelerator.createVcpu({ ...options, now: () => clock.now });
+  const cpu = accelerator.createVcpu({ ...options, ...(apic && { apic }), now: () => clock.now });
   const rig: Rig = {
     cpu,
     ram: memory.ram.bytes,
@@ -261,4 +261,51 @@ test('the time stamp counter counts guest time and starts at 0 with every reset'
 
 test('a model that does not exist is named with those that do', () => {
   expect(() => make({ model: 'z80' })).toThrow(/no CPU model 'z80'; there are 486, pentium, i686/);
+});
+
+describe('IA32_TSC_DEADLINE', () => {
+  const code = [0xb8, 0x00, 0x10, 0x31, 0xd2, 0x66, 0xb9, 0xe0, 0x06, 0, 0, 0x0f, 0x30, 0x0f, 0x32, 0xf4]; // deadline 1000h: wrmsr, rdmsr, hlt
+  const makeApic = () => {
+    const written: bigint[] = [];
+    const apic: ApicMsrs = {
+      read: () => 0xfee00900n,
+      write: () => true,
+      readTaskPriority: () => 0,
+      writeTaskPriority: () => undefined,
+      readTscDeadline: () => written.at(-1) ?? 0n,
+      writeTscDeadline: (tsc) => void written.push(tsc),
+    };
+    return { apic, written };
+  };
+
+  test('goes to the local APIC, where the model has it', () => {
+    const { apic, written } = makeApic();
+    const { cpu, start, state } = make({ model: 'max', apic });
+    start(...code);
+    written.length = 0;
+    expect(cpu.run(100)).toBe('halt');
+    expect([written, state().gpr[0]! & 0xffffn]).toEqual([[0x1000n], 0x1000n]);
+    expect(cpu.timeOfTsc?.(0x1000n)).toBe(0x1000);
+  });
+
+  test('is set anew when the counter is moved', () => {
+    const { apic, written } = makeApic();
+    const { cpu, start } = make({ model: 'max', apic });
+    start(...code.slice(0, 13), 0xb9, 0x10, 0x00, 0x0f, 0x30, 0xf4); // then 1000h to the counter, too (ecx = 10h)
+    written.length = 0;
+    expect(cpu.run(100)).toBe('halt');
+    expect(written).toEqual([0x1000n, 0x1000n]);
+    expect(cpu.timeOfTsc?.(0x1500n)).toBe(0x500);
+  });
+
+  test('is #GP without the feature', () => {
+    const { apic, written } = makeApic();
+    const { cpu, start, ram, state } = make({ model: 'qemu64', apic });
+    ram.set([0x00, 0x20, 0x00, 0x00], 13 * 4);
+    ram[0x2000] = 0xf4;
+    start(...code);
+    written.length = 0;
+    expect(cpu.run(100)).toBe('halt');
+    expect([written, state().rip]).toEqual([[], 0x2001n]);
+  });
 });

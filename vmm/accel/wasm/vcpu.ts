@@ -126,6 +126,12 @@ export class WasmVcpu implements Vcpu {
     });
   }
 
+  timeOfTsc(tsc: bigint): number {
+    const { view } = this.#core;
+    const counted = BigInt.asIntN(64, tsc - view.getBigUint64(S.TSC_OFFSET, true));
+    return Math.max(0, Math.ceil(Number(counted) / view.getFloat64(S.TSC_PER_NS, true)));
+  }
+
   get instructions(): number {
     return Number(this.#core.system.instructions());
   }
@@ -156,6 +162,9 @@ export class WasmVcpu implements Vcpu {
       this.#replace(checked.data);
       // Guest memory was replaced with it.
       this.#core.system.drop_all_code();
+      // The local APIC was loaded before, with another offset of the counter.
+      const { apic } = this.#options;
+      apic?.writeTscDeadline(apic.readTscDeadline());
     });
   }
 

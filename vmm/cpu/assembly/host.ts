@@ -13,6 +13,9 @@ export declare function random_bits(): u32;
 /** IA32_APIC_BASE; writing yields 0 for a value the APIC refuses. -1 (all ones) read: there is no local APIC. */
 export declare function apic_base_read(): u64;
 export declare function apic_base_write(value: u64): i32;
+/** IA32_TSC_DEADLINE, which the local APIC keeps. */
+export declare function tsc_deadline_read(): u64;
+export declare function tsc_deadline_write(value: u64): void;
 export declare function task_priority_read(): i32;
 export declare function task_priority_write(priority: i32): void;
 /** FERR#: an x87 exception waits while CR0.NE is 0. */

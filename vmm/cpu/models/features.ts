@@ -40,6 +40,7 @@ const bits = {
     sse4_2: 20,
     movbe: 22,
     popcnt: 23,
+    tsc_deadline: 24,
     aes: 25,
     xsave: 26,
     rdrand: 30,

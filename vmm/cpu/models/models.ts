@@ -37,7 +37,7 @@ const x8664v2: readonly Feature[] = [...x8664, 'ssse3', 'sse4_1', 'sse4_2', 'pop
 const everything: readonly Feature[] = [
   ...x8664v2,
   ...(['pclmulqdq', 'pcid', 'movbe', 'aes', 'xsave', 'xsaveopt', 'rdrand', 'fsgsbase', 'tsc_adjust', 'bmi1', 'smep', 'bmi2', 'erms'] as const),
-  ...(['invpcid', 'rdseed', 'adx', 'smap', 'clflushopt', 'sha', 'umip', 'lzcnt'] as const),
+  ...(['invpcid', 'rdseed', 'adx', 'smap', 'clflushopt', 'sha', 'umip', 'lzcnt', 'tsc_deadline'] as const),
 ];
 
 const GHZ = 1_000_000_000;

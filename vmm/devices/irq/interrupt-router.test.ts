@@ -360,25 +360,46 @@ describe('local APIC', () => {
     });
 
     test('TSC deadline', () => {
-      const { localApics, pending, acknowledge, read, write, enable, scheduler } = setUp(1, { timeOfTsc: (tsc) => Number(tsc) / 2 });
+      const { localApics, pending, acknowledge, read, write, enable, scheduler } = setUp(1, { timeOfTsc: (_processor, tsc) => Number(tsc) / 2 });
       const [lapic] = localApics as [LocalApic];
       enable();
-      lapic.writeTscDeadline(1000n);
-      expect(lapic.readTscDeadline()).toBe(0n); // not in that mode
+      lapic.msr.writeTscDeadline(1000n);
+      expect(lapic.msr.readTscDeadline()).toBe(0n); // not in that mode
       write(LVT_TIMER, 0x40030);
-      lapic.writeTscDeadline(2_000_000n);
+      lapic.msr.writeTscDeadline(2_000_000n);
       write(INITIAL, 5);
-      expect([lapic.readTscDeadline(), read(CURRENT)]).toEqual([2_000_000n, 0]);
+      expect([lapic.msr.readTscDeadline(), read(CURRENT)]).toEqual([2_000_000n, 0]);
       scheduler.advance(1e6 - 1);
       expect(pending()).toBe(false);
       scheduler.advance(1);
-      expect([acknowledge(), lapic.readTscDeadline()]).toEqual([0x30, 0n]);
+      expect([acknowledge(), lapic.msr.readTscDeadline()]).toEqual([0x30, 0n]);
       write(EOI, 0);
-      lapic.writeTscDeadline(10n); // in the past
+      lapic.msr.writeTscDeadline(10n); // in the past
       scheduler.advance(0);
       expect(pending()).toBe(true);
     });
   });
+});
+
+test.each([true, false])('port 70h keeps NMI from the processor (APICs: %j)', (apic) => {
+  const { targets, nmi, maskNmi, localApics, write, enable } = setUp(1, { apic });
+  if (apic) {
+    enable();
+    write(LVT_LINT1, 0x400);
+  }
+  expect(localApics.length).toBe(apic ? 1 : 0);
+  const [{ events }] = targets as [Target];
+  maskNmi(true);
+  nmi.set(true);
+  nmi.set(false);
+  expect(events).toEqual([]);
+  nmi.set(true);
+  maskNmi(false); // the request still stands
+  expect(events).toEqual(['nmi']);
+  maskNmi(true);
+  maskNmi(false); // a new edge
+  nmi.set(false);
+  expect(events).toEqual(['nmi', 'nmi']);
 });
 
 describe('interprocessor interrupts', () => {
@@ -452,7 +473,7 @@ describeDevice('8259s, local APICs and I/O APIC', (context) => {
   const board = createInterrupts((_name, type, each) => type.create(context, each), {
     processors: targets,
     apic: true,
-    timeOfTsc: (tsc) => Number(tsc) / 2,
+    timeOfTsc: (_processor, tsc) => Number(tsc) / 2,
     relocated: (cpu, base, enabled) => (moves[cpu] = `${base} ${enabled}`),
   });
   const lines = Array.from({ length: 24 }, (_, gsi) => (gsi < 16 ? board.isaLine(gsi) : board.gsiLine(gsi)));
@@ -497,7 +518,7 @@ describeDevice('8259s, local APICs and I/O APIC', (context) => {
         if (board.pending(value & 1)) seenVectors = (seenVectors * 31 + board.acknowledge(value & 1)) & 0xffff;
       },
       msr: (value) => lapic0.msr.write((BigInt(value) << 8n) | 0x800n),
-      deadline: (value) => lapic0.writeTscDeadline(BigInt(value) * 1000n),
+      deadline: (value) => lapic0.msr.writeTscDeadline(BigInt(value) * 1000n),
       enable: (value) => (value & 1 ? lapic0 : lapic1).registers.write(SVR, 4, 0x1ff),
       message: (value) => board.apicBus.messageSignalled(value, value >>> 8),
     },

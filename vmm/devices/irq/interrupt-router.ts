@@ -2,7 +2,7 @@ import type { Device, DeviceType } from '../../bus/device.ts';
 import { SharedIrq, type IrqLine } from '../../bus/irq.ts';
 import { ApicBus } from './apic-bus.ts';
 import { IO_APIC_PINS, ioApic, type IoApic } from './io-apic.ts';
-import { localApic, type LocalApic, type LocalApicOptions, type ProcessorSignals } from './local-apic.ts';
+import { localApic, type LocalApic, type ProcessorSignals } from './local-apic.ts';
 import { pic8259, type Pic8259 } from './pic-8259.ts';
 
 const ISA_IRQS = 16;
@@ -28,7 +28,7 @@ export interface InterruptOptions {
   readonly apic: boolean;
   /** See LocalApicOptions. */
   readonly relocated?: (processor: number, base: number, enabled: boolean) => void;
-  readonly timeOfTsc?: LocalApicOptions['timeOfTsc'];
+  readonly timeOfTsc?: (processor: number, tsc: bigint) => number;
   /** IRQ `irq` was acknowledged at the 8259s. */
   readonly acknowledged?: (irq: number) => void;
 }
@@ -44,8 +44,9 @@ export interface Interrupts {
   readonly isaLine: (irq: number) => IrqLine;
   /** A new source on I/O APIC input 16-23, which the 8259s do not have. */
   readonly gsiLine: (gsi: number) => IrqLine;
-  /** NMI as the board raises it (LINT1). */
+  /** NMI as the board raises it (LINT1), and the gate in front of it: bit 7 of port 70h. */
   readonly nmi: IrqLine;
+  readonly maskNmi: (masked: boolean) => void;
   readonly pending: (processor?: number) => boolean;
   /** From now on `listener` hears of the ISA wires, and the controllers no longer do (qtest's irq_intercept_in). */
   readonly intercept: (listener: (irq: number, level: boolean) => void) => void;
@@ -74,6 +75,7 @@ export function createInterrupts(install: Install, options: InterruptOptions): I
     ...(options.acknowledged && { acknowledged: options.acknowledged }),
   });
 
+  const { timeOfTsc } = options;
   if (options.apic) {
     for (const [id, processor] of options.processors.entries()) {
       localApics.push(
@@ -84,7 +86,7 @@ export function createInterrupts(install: Install, options: InterruptOptions): I
           signals: processor,
           acknowledgeExternal: () => pic.acknowledge(),
           relocated: (base, enabled) => options.relocated?.(id, base, enabled),
-          ...(options.timeOfTsc && { timeOfTsc: options.timeOfTsc }),
+          ...(timeOfTsc && { timeOfTsc: (tsc) => timeOfTsc(id, tsc) }),
         }),
       );
     }
@@ -110,6 +112,15 @@ export function createInterrupts(install: Install, options: InterruptOptions): I
     return new SharedIrq({ set: (level) => pin?.set(level) });
   });
 
+  const nmi = { raised: false, masked: false };
+  const nmiLevel = () => nmi.raised && !nmi.masked;
+  const driveNmi = (change: Partial<typeof nmi>) => {
+    const before = nmiLevel();
+    Object.assign(nmi, change);
+    for (const each of localApics) each.lint1.set(nmiLevel());
+    if (board === undefined && nmiLevel() && !before) bootstrap.nmi();
+  };
+
   return {
     pic,
     apicBus,
@@ -117,12 +128,8 @@ export function createInterrupts(install: Install, options: InterruptOptions): I
     ioApic: board,
     isaLine: (irq) => isaWires[irq]!.source(),
     gsiLine: (gsi) => boardWires[gsi - ISA_IRQS]!.source(),
-    nmi: {
-      set: (level) => {
-        if (board !== undefined) for (const each of localApics) each.lint1.set(level);
-        else if (level) bootstrap.nmi();
-      },
-    },
+    nmi: { set: (raised) => driveNmi({ raised }) },
+    maskNmi: (masked) => driveNmi({ masked }),
     intercept: (to) => {
       listener = to;
     },

@@ -147,16 +147,15 @@ export interface LocalApic extends Device<LocalApicState>, apic.ApicAgent {
   readonly pending: boolean;
   /** The processor takes INTR: the vector, 0-255. */
   acknowledge(): number;
-  /** IA32_APIC_BASE and CR8, for the processor. `write` is false where it faults. */
+  /** IA32_APIC_BASE, CR8 and IA32_TSC_DEADLINE (0 outside TSC-deadline mode), for the processor. `write` is false where it faults. */
   readonly msr: {
     read(): bigint;
     write(value: bigint): boolean;
     readTaskPriority(): number;
     writeTaskPriority(priority: number): void;
+    readTscDeadline(): bigint;
+    writeTscDeadline(tsc: bigint): void;
   };
-  /** IA32_TSC_DEADLINE; 0 outside TSC-deadline mode. */
-  readTscDeadline(): bigint;
-  writeTscDeadline(tsc: bigint): void;
   /** INIT of the processor: all but the ID and IA32_APIC_BASE starts anew. */
   initialize(): void;
 }
@@ -519,12 +518,12 @@ export const localApic = defineDevice<LocalApicState, LocalApicOptions, LocalApi
           state.tpr = (priority & 15) << 4;
           update();
         },
-      },
-      readTscDeadline: () => BigInt(timerMode() === TIMER_DEADLINE ? state.tscDeadline : '0'),
-      writeTscDeadline(tsc) {
-        if (timerMode() !== TIMER_DEADLINE) return;
-        state.tscDeadline = BigInt.asUintN(64, tsc).toString();
-        armTimer();
+        readTscDeadline: () => BigInt(timerMode() === TIMER_DEADLINE ? state.tscDeadline : '0'),
+        writeTscDeadline(tsc) {
+          if (timerMode() !== TIMER_DEADLINE) return;
+          state.tscDeadline = BigInt.asUintN(64, tsc).toString();
+          armTimer();
+        },
       },
       get id() {
         return state.id;

@@ -1,7 +1,7 @@
 import type { Vcpu, VcpuOptions } from '../../accel/accelerator.ts';
 import type { IrqLine } from '../../bus/irq.ts';
 import { PRIORITY_CHIPSET, PRIORITY_LEGACY } from '../../bus/memory-bus.ts';
-import { cpuModel } from '../../cpu/models/models.ts';
+import { cpuModel, type CpuModel } from '../../cpu/models/models.ts';
 import { debugConsole, debugExit, postPort } from '../../devices/char/debug-ports.ts';
 import { parallelPort } from '../../devices/char/parallel-port.ts';
 import { uart16550, type Uart16550 } from '../../devices/char/uart-16550.ts';
@@ -129,7 +129,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
 
   // 1. Interrupt controllers: loaded first, so that levels that devices drive afterwards are no new edges.
   const model = cpuModel(config.cpu.model);
-  const { interrupts, apicWindows } = installInterrupts(options, vcpus, model.features.has('apic'), () => pit.irq0Acknowledged());
+  const { interrupts, apicWindows } = installInterrupts(options, vcpus, model.features, () => pit.irq0Acknowledged());
 
   // 2. The two bridges and the PCI bus.
   const bridge = board.install('host bridge', i440fx, { memory: board.space, ram: board.memory.ram });
@@ -167,7 +167,12 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   const dma = board.install('dma', i8237, {});
   const floppies = installFloppies(board, config, host, interrupts, dma);
   const cmos = cmosContents(board, config, host, floppies.types);
-  const rtc = board.install('rtc', rtcMc146818, { irq8: hpetTimer?.rtc ?? interrupts.isaLine(8), time: options.civilTime, cmos });
+  const rtc = board.install('rtc', rtcMc146818, {
+    irq8: hpetTimer?.rtc ?? interrupts.isaLine(8),
+    time: options.civilTime,
+    cmos,
+    nmiMasked: interrupts.maskNmi,
+  });
   const { keyboard, mouse } = installInput(board, host, interrupts, a20, options.control);
   const backdoor = config.absolutePointer ? installBackdoor(board, config, host, vcpus, mouse) : undefined;
   const serial = installSerial(board, config, host, interrupts);
@@ -198,7 +203,7 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
 function installInterrupts(
   { board, config }: I440fxOptions,
   vcpus: readonly Vcpu[],
-  apic: boolean,
+  features: CpuModel['features'],
   timerAcknowledged: () => void,
 ): { interrupts: Interrupts; apicWindows: readonly LocalApicWindow[] } {
   const processors = Array.from({ length: config.cpu.count }, (_, index) => ({
@@ -210,7 +215,8 @@ function installInterrupts(
   }));
   const interrupts = createInterrupts((name, type, deviceOptions) => board.install(name, type, deviceOptions), {
     processors,
-    apic,
+    apic: features.has('apic'),
+    ...(features.has('tsc_deadline') && { timeOfTsc: (index: number, tsc: bigint) => vcpus[index]?.timeOfTsc?.(tsc) ?? Infinity }),
     relocated: (index, base, enabled) => apicWindows[index]?.relocate(base, enabled),
     acknowledged: (line) => {
       if (line === 0) timerAcknowledged();

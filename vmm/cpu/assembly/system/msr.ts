@@ -1,11 +1,11 @@
 // Model-specific registers that kernels touch (SDM vol.4; AMD APM vol.2 appendix A), the time stamp counter, performance counters.
 import { EFER, SEG_FS, SEG_GS } from '../../layout.ts';
-import { FAMILY, FEATURES, FEATURE_1_EDX, FEATURE_81_EDX, LOG_UNKNOWN_MSR_READ, LOG_UNKNOWN_MSR_WRITE, MSR_CSTAR, MSR_DEBUGCTL } from '../../system-layout.ts';
+import { FAMILY, FEATURES, FEATURE_1_ECX, FEATURE_1_EDX, FEATURE_81_EDX, LOG_UNKNOWN_MSR_READ, LOG_UNKNOWN_MSR_WRITE, MSR_CSTAR, MSR_DEBUGCTL } from '../../system-layout.ts';
 import { MSR_FEATURE_CONTROL, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_MCG_CTL, MSR_MCG_STATUS, MSR_MC_BANKS, MSR_MICROCODE } from '../../system-layout.ts';
 import { MSR_MISC_ENABLE, MSR_MTRR_DEF_TYPE, MSR_MTRR_FIX, MSR_MTRR_PHYS, MSR_PAT, MSR_SFMASK, MSR_STAR, MSR_SYSENTER_CS } from '../../system-layout.ts';
 import { MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC_ADJUST, MSR_TSC_AUX, PHYSICAL_RESERVED, TSC_OFFSET, TSC_PER_NS } from '../../system-layout.ts';
 import { VENDOR_AMD } from '../../system-layout.ts';
-import { apic_base_read, apic_base_write, guest_log, now_ns, random_bits } from '../host';
+import { apic_base_read, apic_base_write, guest_log, now_ns, random_bits, tsc_deadline_read, tsc_deadline_write } from '../host';
 import { requireLevel0, writeEfer } from './control';
 import { setBase } from './segments';
 import { CR4_PCE, CR4_TSD, cpl, cr4, currentRip, gp, hasFeature, isCanonical, segmentBase, ud } from './state';
@@ -46,6 +46,7 @@ const IA32_PAT: u32 = 0x277;
 const IA32_MTRR_DEF_TYPE: u32 = 0x2ff;
 const IA32_MC0_CTL: u32 = 0x400;
 const MC_BANKS: u32 = 4;
+const IA32_TSC_DEADLINE: u32 = 0x6e0;
 const IA32_EFER: u32 = 0xc0000080;
 const IA32_STAR: u32 = 0xc0000081;
 const IA32_LSTAR: u32 = 0xc0000082;
@@ -121,6 +122,7 @@ function exists(index: u32): bool {
   if (index == IA32_EFER) return load<u32>(FEATURES + (FEATURE_81_EDX << 2)) != 0;
   if (index == IA32_TIME_STAMP_COUNTER) return hasFeature(FEATURE_1_EDX, 4);
   if (index == IA32_APIC_BASE) return apic_base_read() != u64.MAX_VALUE;
+  if (index == IA32_TSC_DEADLINE) return hasTscDeadline();
   return true;
 }
 
@@ -139,6 +141,7 @@ export function rdmsr(index: u32): u64 {
     if (storage != 0) return load<u64>(storage);
     if (index == IA32_TIME_STAMP_COUNTER) return timeStamp();
     if (index == IA32_APIC_BASE) return apic_base_read();
+    if (index == IA32_TSC_DEADLINE) return tsc_deadline_read();
     if (index == IA32_EFER) return load<u64>(EFER);
     if (index == IA32_FS_BASE) return segmentBase(SEG_FS);
     if (index == IA32_GS_BASE) return segmentBase(SEG_GS);
@@ -161,10 +164,8 @@ export function wrmsr(index: u32, value: u64): void {
       return;
     }
     if (index == IA32_TIME_STAMP_COUNTER) return setTimeStamp(value);
-    if (index == IA32_TSC_ADJUST) {
-      store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + value - load<u64>(MSR_TSC_ADJUST));
-      return store<u64>(MSR_TSC_ADJUST, value);
-    }
+    if (index == IA32_TSC_DEADLINE) return tsc_deadline_write(value);
+    if (index == IA32_TSC_ADJUST) return moveTimeStamp(value - load<u64>(MSR_TSC_ADJUST));
     if (index == IA32_FS_BASE || index == IA32_GS_BASE) {
       if (!isCanonical(value)) return gp(0);
       return setBase(index == IA32_FS_BASE ? SEG_FS : SEG_GS, value);
@@ -223,9 +224,18 @@ function timeStamp(): u64 {
 
 /** Also for RESET, which sets it to 0. */
 export function setTimeStamp(value: u64): void {
-  const change = value - timeStamp();
+  moveTimeStamp(value - timeStamp());
+}
+
+function moveTimeStamp(change: u64): void {
   store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + change);
   store<u64>(MSR_TSC_ADJUST, load<u64>(MSR_TSC_ADJUST) + change);
+  // The counter reaches the deadline at another time now.
+  if (hasTscDeadline()) tsc_deadline_write(tsc_deadline_read());
+}
+
+function hasTscDeadline(): bool {
+  return hasFeature(FEATURE_1_ECX, 24);
 }
 
 export function rdtsc(): u64 {
