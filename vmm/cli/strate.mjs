@@ -13,8 +13,9 @@ if (Number(process.versions.node.split('.')[0]) < REQUIRED_MAJOR) {
   );
   process.exitCode = 2;
 } else {
-  // What Node makes of the TypeScript is kept: half of the time that a short command takes.
-  module.enableCompileCache(process.env.NODE_COMPILE_CACHE ?? join(homedir(), '.cache', 'strate', 'compiled'));
+  // What Node makes of the TypeScript is kept: half of the time that a short command takes. The variable is for the processes that this one starts.
+  process.env.NODE_COMPILE_CACHE ??= join(homedir(), '.cache', 'strate', 'compiled');
+  module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
   const { main } = await import('./main.node.ts');
   await main(process.argv.slice(2));
 }
