@@ -19,6 +19,8 @@ export interface Step {
 
 export interface Guest {
   readonly name: string;
+  /** What the last step shows, for the table. */
+  readonly milestone: string;
   /** What the guest needs of the guest directory; `{}` in args stands for it. */
   readonly files: readonly string[];
   readonly args: readonly string[];
@@ -40,22 +42,26 @@ const linux = (arch: string, prefix: string, append: string, memory: number): re
 
 const mini = (arch: string): Guest => ({
   name: `mini-${arch}`,
+  milestone: 'shell on the serial port, a command run',
   files: [`mini-${arch}.vmlinuz`, `mini-${arch}.initrd`],
   args: linux(arch, 'mini', 'console=ttyS0,115200', 256),
   steps: [{ serial: /GUEST-MILESTONE: shell/ }, { serial: /\/ # /, send: 'echo sum=$((6*7)); uname -m\n' }, { serial: /sum=42/ }],
   timeout: 600,
 });
 
+/** On the text screen: with a frame buffer the installer draws its dialogs as pixels, where nothing can be waited for. */
 const installer = (arch: string): Guest => ({
   name: `installer-${arch}`,
+  milestone: 'language screen',
   files: [`di-${arch}.vmlinuz`, `di-${arch}.initrd`],
-  args: linux(arch, 'di', 'vga=normal', 768),
+  args: linux(arch, 'di', 'vga=normal fb=false nomodeset', 768),
   steps: [{ screen: 'Select a language' }, { screenshot: `installer-${arch}` }],
   timeout: 900,
 });
 
-const disk = (arch: string, flavour: string, steps: readonly Step[], timeout: number): Guest => ({
+const disk = (arch: string, flavour: string, milestone: string, steps: readonly Step[], timeout: number): Guest => ({
   name: `debian-${arch}-${flavour}`,
+  milestone,
   files: [`debian-${arch}-${flavour}.img`],
   args: ['--hda', `{}/debian-${arch}-${flavour}.img`, '--discard-writes', '--memory', '512'],
   steps,
@@ -64,6 +70,7 @@ const disk = (arch: string, flavour: string, steps: readonly Step[], timeout: nu
 
 const memtest = (bits: string): Guest => ({
   name: `memtest-${bits}`,
+  milestone: 'one pass over 64 MB',
   files: [`memtest86+${bits}.bin`],
   args: ['--kernel', `{}/memtest86+${bits}.bin`, '--memory', '64'],
   steps: [{ screen: 'Pass: 1' }, { screenshot: `memtest-${bits}` }],
@@ -73,6 +80,7 @@ const memtest = (bits: string): Guest => ({
 export const guests: readonly Guest[] = [
   {
     name: 'freedos',
+    milestone: '`A:\\>`, `dir` typed, listing',
     files: ['freedos722.img'],
     args: ['--fda', '{}/freedos722.img', '--discard-writes', '--memory', '32'],
     steps: [{ screen: 'A:\\>' }, { type: 'dir\n' }, { screen: 'bytes free' }, { screenshot: 'freedos' }],
@@ -80,6 +88,7 @@ export const guests: readonly Guest[] = [
   },
   {
     name: 'mikeos',
+    milestone: 'its dialog',
     files: ['mikeos.flp'],
     args: ['--fda', '{}/mikeos.flp', '--discard-writes', '--memory', '16'],
     steps: [{ screen: 'Thanks for trying out MikeOS!' }, { screenshot: 'mikeos' }],
@@ -87,6 +96,7 @@ export const guests: readonly Guest[] = [
   },
   {
     name: 'bootos',
+    milestone: '`$`, `dir` typed, listing',
     files: ['bootos-osall.img'],
     args: ['--fda', '{}/bootos-osall.img', '--discard-writes', '--memory', '16'],
     steps: [{ screen: '$' }, { type: 'dir\n' }, { wait: 3 }, { screenshot: 'bootos' }],
@@ -94,6 +104,7 @@ export const guests: readonly Guest[] = [
   },
   ...['invaders', 'pillman'].map((game): Guest => ({
     name: `bootos-${game}`,
+    milestone: `${game} on the screen`,
     files: ['bootos-osall.img'],
     args: ['--fda', '{}/bootos-osall.img', '--discard-writes', '--memory', '16'],
     steps: [{ screen: '$' }, { type: `${game}\n` }, { wait: 4 }, { screenshot: `bootos-${game}` }],
@@ -101,6 +112,7 @@ export const guests: readonly Guest[] = [
   })),
   {
     name: 'grub-rescue',
+    milestone: 'the menu, from the ATAPI CD',
     files: ['grub-rescue-cdrom.iso'],
     args: ['--cdrom', '{}/grub-rescue-cdrom.iso', '--boot', 'd', '--memory', '128'],
     steps: [{ screen: 'GNU GRUB' }, { screenshot: 'grub-rescue' }],
@@ -108,11 +120,11 @@ export const guests: readonly Guest[] = [
   },
   mini('i386'),
   mini('amd64'),
-  disk('i386', 'console', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1200),
-  disk('amd64', 'console', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1800),
+  disk('i386', 'console', 'SeaBIOS, GRUB, IDE disk, login', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1200),
+  disk('amd64', 'console', 'SeaBIOS, GRUB, IDE disk, login', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1800),
   installer('i386'),
   installer('amd64'),
-  disk('i386', 'desktop', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 5 }, { screenshot: 'desktop-i386' }], 2400),
+  disk('i386', 'desktop', 'X11, screenshot', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 5 }, { screenshot: 'desktop-i386' }], 2400),
   memtest('ia32'),
   memtest('x64'),
 ];

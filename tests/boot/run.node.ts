@@ -1,6 +1,6 @@
 /**
  * `node tests/boot/run.node.ts [NAME...] [--keep DIR] [--accel KIND]`: boots the guests of guests.ts through `strate run`, each to its milestone, and prints a line each with
- * the seconds it took. Pictures and serial logs go to DIR (default: .cache/boot). Guests whose files are missing are skipped, with the reason.
+ * the seconds it took, of the clock and of processors, then the table of docs/status.md. Pictures and serial logs go to DIR (default: .cache/boot). Guests whose files are missing are skipped, with the reason.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -52,10 +52,16 @@ async function connectMachine(path: string, alive: () => boolean) {
   }
 }
 
-/** Seconds to the milestone, or what went wrong. */
-async function boot(guest: Guest): Promise<number> {
+interface Result {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+/** Seconds to the milestone. Throws what went wrong. */
+async function boot(guest: Guest): Promise<Result> {
   const scratch = mkdtempSync(join(tmpdir(), 'strate-boot-'));
   const control = join(scratch, 'control.sock');
+  const stats = join(scratch, 'stats.json');
   const serialLog = join(output, `${guest.name}.serial`);
   writeFileSync(serialLog, '');
   const args = guest.args.map((arg) => arg.replaceAll('{}', guestDirectory));
@@ -73,6 +79,8 @@ async function boot(guest: Guest): Promise<number> {
       `file:${serialLog}`,
       '--control',
       control,
+      '--stats',
+      stats,
     ],
     {
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -86,7 +94,11 @@ async function boot(guest: Guest): Promise<number> {
   try {
     client = await connectMachine(control, running);
     for (const step of guest.steps) await perform(step, client, serialLog, () => running() && performance.now() < deadline);
-    return (performance.now() - start) / 1000;
+    const wall = (performance.now() - start) / 1000;
+    child.kill('SIGTERM');
+    await end;
+    const { cpuSeconds } = JSON.parse(readFileSync(stats, 'utf8')) as { cpuSeconds: number };
+    return { wall, cpu: cpuSeconds };
   } finally {
     if (running()) child.kill('SIGTERM');
     await Promise.race([end, sleep(5000).then(() => child.kill('SIGKILL'))]);
@@ -134,6 +146,7 @@ async function screenOf(client: MachineClient): Promise<string> {
   }
 }
 
+const rows: string[] = [];
 let failed = 0;
 let passed = 0;
 let skipped = 0;
@@ -146,12 +159,17 @@ for (const guest of guests) {
     continue;
   }
   try {
-    console.log(`${guest.name}: ${(await boot(guest)).toFixed(1)} s`);
+    const { wall, cpu } = await boot(guest);
+    const took = `${wall.toFixed(1)} s (${cpu.toFixed(1)} s of processors)`;
+    console.log(`${guest.name}: ${took}`);
+    rows.push(`| ${guest.name} | ${guest.milestone} | ${took} |`);
     passed++;
   } catch (error) {
     failed++;
     console.log(`${guest.name}: FAILED: ${error instanceof Error ? error.message : String(error)}`);
+    rows.push(`| ${guest.name} | ${guest.milestone} | failed |`);
   }
 }
+console.log(['', '| guest | milestone | result |', '| --- | --- | --- |', ...rows, ''].join('\n'));
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 ? 1 : 0;
