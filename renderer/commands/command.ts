@@ -35,8 +35,6 @@ export interface Command {
   run(context: CommandContext): void | Promise<void>;
 }
 
-export type CommandTable = readonly Command[];
-
 /** Runs a command if it may run now; its failure is shown, never thrown. @returns whether it ran */
 export function runCommand(command: Command, context: CommandContext): boolean {
   if (!command.enabled(context)) return false;

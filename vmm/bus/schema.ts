@@ -5,7 +5,6 @@ import { z } from 'zod';
  * that code which loads one needs no further checks before it uses a field as an index.
  */
 
-export const bit = z.union([z.literal(0), z.literal(1)]);
 export const bool = z.boolean();
 
 /** An unsigned register of `bits` bits (1 to 53). */

@@ -149,8 +149,6 @@ export type VmConfig = Omit<Parsed, 'drives'> & { drives: Drive[] };
 export type VmConfigInput = Omit<z.input<typeof vmConfigSchema>, 'drives'> & { drives?: DriveInput[] | undefined };
 export type SerialConfig = z.output<typeof serialSchema>;
 export type ByteSinkConfig = z.output<typeof byteSinkSchema>;
-export type AccelKind = (typeof accelKinds)[number];
-export type DisplayKind = (typeof displayKinds)[number];
 
 export type ConfigCheck = { readonly ok: true; readonly config: VmConfig } | { readonly ok: false; readonly issues: readonly Issue[] };
 

@@ -21,7 +21,7 @@ export const CENTURY = 0x32;
 export const CENTURY_PS2 = 0x37;
 
 export const A_UIP = 0x80; // update in progress
-export const A_DV = 0x70; // divider: 010 runs at 32768 Hz, 11x holds it in reset
+// Divider, bits 6-4: 010 runs at 32768 Hz, 11x holds it in reset.
 export const A_DV_RESET = 0x60;
 export const A_DV_32768 = 0x20;
 export const A_RS = 0x0f; // periodic rate

@@ -4,16 +4,14 @@ import { bool, bytes, integer, u8 } from '../../../bus/schema.ts';
 /** The drive's sector buffer: what moves per request in PIO, and all of a command's parameter data. */
 export const BUFFER_BYTES = 16384;
 
-const taskSchema = z.strictObject({ features: u8, count: u8, low: u8, mid: u8, high: u8 });
 /** The command block registers that keep their previous value for 48-bit commands. */
-export type TaskRegisters = z.infer<typeof taskSchema>;
+const taskSchema = z.strictObject({ features: u8, count: u8, low: u8, mid: u8, high: u8 });
 
 /**
  * What the drive does now. `fill`, `commit`, `dma` and `work` wait for the medium (and are begun anew when a state is loaded), `host` for the
  * host to move a DRQ block, `dma-wait` for a bus master, `dma` for one that moves data.
  */
 const stageSchema = z.enum(['idle', 'fill', 'host', 'commit', 'dma-wait', 'dma', 'work']);
-export type Stage = z.infer<typeof stageSchema>;
 
 /** The one object that owns the lengths of a data transfer. All in bytes. */
 const transferSchema = z

@@ -13,7 +13,6 @@ export const RESULT_BYTES = 10;
  * loaded); `dma`: DREQ is raised; `host`: the host moves data through the FIFO; `result`: result bytes go out.
  */
 export const phaseSchema = z.enum(['command', 'delay', 'medium', 'dma', 'host', 'result']);
-export type Phase = z.infer<typeof phaseSchema>;
 
 /** The data command being executed: the address it is at, and the one buffer it moves data through. */
 const transferSchema = z

@@ -58,7 +58,6 @@ export const Command = {
 } as const;
 
 export const MULTI_TRACK = 0x80;
-export const MFM = 0x40;
 export const SKIP = 0x20;
 /** RELATIVE SEEK is SEEK with bit 7; bit 6 is the direction, 1: to higher tracks. */
 export const RELATIVE = 0x80;
