@@ -199,13 +199,33 @@ export function saveFile(app: App, name: string, blob: Blob): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Puts a file into a drive of a running machine. */
+/** Puts a file into a CD or floppy drive, at once where the machine runs. */
 export async function insertFile(app: App, vm: VmSummary, drive: string, file: File): Promise<void> {
   const abort = new AbortController();
   const source = await app.host.offer(file, { signal: abort.signal, progress: () => undefined });
   await app.client.call('vm.insert', { vm: vm.id, drive, ...source });
 }
 
-export async function eject(session: MachineSession, drive: string): Promise<void> {
-  await session.client.call('media.eject', { drive });
+export async function eject(app: App, vm: VmSummary, drive: string): Promise<void> {
+  await app.client.call('vm.eject', { vm: vm.id, drive });
+}
+
+/** One more disk. What a running machine has only later is said. */
+export async function attachFile(app: App, vm: VmSummary, file: File): Promise<void> {
+  const abort = new AbortController();
+  const source = await app.host.offer(file, { signal: abort.signal, progress: () => undefined });
+  const { drive, nextStart } = await app.client.call('vm.attach', { vm: vm.id, ...source });
+  app.notices.show({
+    tone: 'ok',
+    title: translate('notice.attached', { file: file.name, drive }),
+    ...(nextStart && { body: translate('notice.attachedLater') }),
+    vm: vm.id,
+  });
+}
+
+/** The menu twin of dropping a disk on a machine. */
+export function pickDisk(app: App, vm: VmSummary): void {
+  chooseFiles(app, false, ([file]) => {
+    if (file) void attachFile(app, vm, file).catch((error: unknown) => app.reportError(error, vm));
+  });
 }

@@ -9,6 +9,7 @@ import {
   FileUp,
   FolderInput,
   FolderOpen,
+  HardDriveUpload,
   House,
   Keyboard,
   ListChecks,
@@ -110,6 +111,14 @@ export const commands: readonly Command[] = [
     run: ({ app, vm }) => vm && act.beginRename(app, vm),
   },
   { id: 'clone', title: 'command.clone', group: 'machine', icon: Copy, enabled: when('vm.clone'), run: ({ app, vm }) => vm && act.cloneVm(app, vm) },
+  {
+    id: 'attach-disk',
+    title: 'command.attachDisk',
+    group: 'machine',
+    icon: HardDriveUpload,
+    enabled: hasVm,
+    run: ({ app, vm }) => vm && act.pickDisk(app, vm),
+  },
   {
     id: 'move-to-folder',
     title: 'command.moveToFolder',

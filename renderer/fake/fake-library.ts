@@ -248,6 +248,18 @@ export class FakeLibrary implements Host {
             return { vm: vm.id };
           });
         },
+        'vm.eject': async ({ vm, drive }) => {
+          if (!this.machines.has(vm)) return;
+          const machine = await this.openMachine(vm);
+          await machine.call('media.eject', { drive });
+          machine.close();
+        },
+        'vm.attach': ({ vm, path }) => {
+          const entry = this.#entry(vm);
+          entry.config = parseConfig({ ...entry.config, drives: [...entry.config.drives, { file: path ?? 'disk.img' }] });
+          this.update(vm, {});
+          return { drive: entry.config.drives.at(-1).id, nextStart: this.machines.has(vm) };
+        },
         'vm.insert': async ({ vm, drive, path }) => {
           const machine = await this.openMachine(vm);
           const answer = await machine.call('media.insert', { drive, file: path ?? '' });

@@ -2,7 +2,7 @@ import { Disc3, HardDrive, Plus, Save, X } from 'lucide-react';
 import { busSlots, type Drive, driveBuses, driveFormats } from '../../vmm/protocol/config-drives.ts';
 import { useText } from '../i18n/i18n.ts';
 import { Button, IconButton } from '../ui/button.dom.tsx';
-import { Select, Switch, TextField } from '../ui/field.dom.tsx';
+import { NumberField, Select, Switch, TextField } from '../ui/field.dom.tsx';
 import { Menu } from '../ui/menu.dom.tsx';
 import type { SectionProps } from './edit.ts';
 import { FormSection } from './sections.dom.tsx';
@@ -24,6 +24,43 @@ function placed(drives: readonly Drive[], drive: Drive, bus: Drive['bus']): Driv
     drive.media,
   );
   return slot === undefined ? drive : { ...drive, bus, slot, id: busSlots[bus][slot] ?? drive.id };
+}
+
+const MIB = 2 ** 20;
+
+/** A rate in the person's unit; 0 stands for no limit. */
+export function RateField({
+  label,
+  unit,
+  scale,
+  value,
+  onChange,
+}: {
+  label: string;
+  unit: string;
+  scale: number;
+  value: number | undefined;
+  onChange: (value: number | undefined) => void;
+}) {
+  const t = useText();
+  return (
+    <NumberField
+      label={label}
+      unit={unit}
+      min={0}
+      max={100_000}
+      step={0.1}
+      value={Math.round(((value ?? 0) / scale) * 10) / 10}
+      hint={value === undefined ? t('limits.none') : t('drive.limitHint')}
+      onChange={(rate) => onChange(rate > 0 ? Math.round(rate * scale) : undefined)}
+    />
+  );
+}
+
+/** A drive with another limit; without any the field goes away. */
+export function throttled(drive: Drive, limits: NonNullable<Drive['throttle']>): Partial<Drive> {
+  const all = Object.fromEntries(Object.entries({ ...drive.throttle, ...limits }).filter(([, value]) => value !== undefined));
+  return { throttle: Object.keys(all).length > 0 ? all : undefined };
 }
 
 export function DrivesSection({ config, edit, issue }: SectionProps) {
@@ -108,6 +145,29 @@ export function DrivesSection({ config, edit, issue }: SectionProps) {
                 {t('inspector.readOnly')}
               </Switch>
             )}
+            <RateField
+              label={t('drive.readLimit')}
+              unit="MiB/s"
+              scale={MIB}
+              value={drive.throttle?.readBandwidth}
+              onChange={(readBandwidth) => change(at, throttled(drive, { readBandwidth }))}
+            />
+            <RateField
+              label={t('drive.writeLimit')}
+              unit="MiB/s"
+              scale={MIB}
+              value={drive.throttle?.writeBandwidth}
+              onChange={(writeBandwidth) => change(at, throttled(drive, { writeBandwidth }))}
+            />
+            <NumberField
+              label={t('drive.cache')}
+              unit="MiB"
+              min={0}
+              max={1024}
+              value={drive.cache ?? 0}
+              onChange={(cache) => change(at, { cache: cache > 0 ? cache : undefined })}
+              error={issue(`drives[${at}].cache`)}
+            />
           </div>
         </fieldset>
       ))}

@@ -7,6 +7,8 @@ import { useConfig } from '../machine/inspector.dom.tsx';
 import { useApp, useSession } from '../state/context.dom.tsx';
 import { Button } from '../ui/button.dom.tsx';
 import { changesBetween, issueFor, issuesOf, type SectionProps } from './edit.ts';
+import { waiting } from './effects.ts';
+import { ExtrasSection, KernelSection } from './more-sections.dom.tsx';
 import { GuestView } from './guest-view.dom.tsx';
 import { BootSection, DisplaySection, GeneralSection, NetworkSection, PortsSection, ProcessorSection } from './sections.dom.tsx';
 import { DrivesSection } from './drives-section.dom.tsx';
@@ -31,6 +33,7 @@ export function HardwareView({ vm }: { vm: VmSummary }) {
   const changes = useMemo(() => (saved && draft ? changesBetween(saved, draft) : {}), [saved, draft]);
   if (config === undefined || saved === undefined) return null;
   const count = Object.keys(changes).length;
+  const later = waiting(saved, config);
 
   const apply = async () => {
     setProblem(undefined);
@@ -59,11 +62,20 @@ export function HardwareView({ vm }: { vm: VmSummary }) {
         <PortsSection {...section} />
         <DisplaySection {...section} />
         <BootSection {...section} />
+        <KernelSection {...section} />
+        <ExtrasSection {...section} />
         {session && <GuestView session={session} />}
       </div>
       {count > 0 && (
         <div className="apply-bar" role="region" aria-label={t('hardware.changes')}>
-          <span>{issues.length > 0 ? t('hardware.invalid', { count: issues.length }) : (problem ?? t('hardware.changed', { count }))}</span>
+          <span className="apply-count">
+            {issues.length > 0 ? t('hardware.invalid', { count: issues.length }) : (problem ?? t('hardware.changed', { count }))}
+          </span>
+          {!isStopped && issues.length === 0 && (
+            <span className="effect" data-later={later.length > 0 ? '' : undefined}>
+              {later.length > 0 ? t('hardware.later', { fields: later.join(', ') }) : t('hardware.now')}
+            </span>
+          )}
           <span className="spring" />
           <Button kind="quiet" onPress={() => setDraft(undefined)}>
             {t('hardware.revert')}

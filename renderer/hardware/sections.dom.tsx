@@ -146,8 +146,8 @@ export function NetworkSection({ config, edit, issue }: SectionProps) {
             <Select
               label={t('hardware.connection')}
               value={nic.backend.type}
-              choices={(['user', 'internal', 'none'] as const).map((id) => ({ id, title: t(`nic.${id}`) }))}
-              onChange={(type) => change(at, { backend: type === 'internal' ? { type, name: 'lan' } : ({ type } as Nic['backend']) })}
+              choices={(['user', 'internal', 'socket', 'tap', 'none'] as const).map((id) => ({ id, title: t(`nic.${id}`) }))}
+              onChange={(type) => change(at, { backend: backendOf(type) })}
             />
             {nic.backend.type === 'internal' && (
               <TextField
@@ -157,6 +157,25 @@ export function NetworkSection({ config, edit, issue }: SectionProps) {
                 error={issue(`nics[${at}].backend`)}
               />
             )}
+            {nic.backend.type === 'socket' && (
+              <SocketFields backend={nic.backend} change={(backend) => change(at, { backend })} issue={issue(`nics[${at}].backend`)} />
+            )}
+            {nic.backend.type === 'tap' && (
+              <TextField
+                label={t('hardware.nicTap')}
+                value={nic.backend.name}
+                mono
+                onChange={(name) => change(at, { backend: { type: 'tap', name } })}
+                error={issue(`nics[${at}].backend`)}
+              />
+            )}
+            <TextField
+              label={t('hardware.pcap')}
+              value={nic.pcap ?? ''}
+              mono
+              onChange={(pcap) => change(at, { pcap: pcap === '' ? undefined : pcap })}
+              error={issue(`nics[${at}].pcap`)}
+            />
             <TextField
               label={t('hardware.mac')}
               value={nic.mac ?? ''}
@@ -175,6 +194,42 @@ export function NetworkSection({ config, edit, issue }: SectionProps) {
         </fieldset>
       ))}
     </FormSection>
+  );
+}
+
+const backendOf = (type: Nic['backend']['type']): Nic['backend'] => {
+  switch (type) {
+    case 'internal':
+      return { type, name: 'lan' };
+    case 'socket':
+      return { type, mode: 'listen', address: '127.0.0.1:5555' };
+    case 'tap':
+      return { type, name: 'tap0' };
+    default:
+      return { type };
+  }
+};
+
+type SocketBackend = Extract<Nic['backend'], { type: 'socket' }>;
+
+function SocketFields({ backend, change, issue }: { backend: SocketBackend; change: (backend: SocketBackend) => void; issue: string | undefined }) {
+  const t = useText();
+  return (
+    <>
+      <Select
+        label={t('hardware.nicSocket')}
+        value={backend.mode}
+        choices={plain(['listen', 'connect', 'mcast', 'udp'] as const)}
+        onChange={(mode) => change({ ...backend, mode })}
+      />
+      <TextField
+        label={t('hardware.nicAddress')}
+        value={backend.address}
+        mono
+        onChange={(address) => change({ ...backend, address })}
+        error={issue}
+      />
+    </>
   );
 }
 
@@ -287,6 +342,11 @@ export function PortsSection({ config, edit, issue }: SectionProps) {
                 onChange={(value) => change(at, { ...port, port: value })}
               />
             </>
+          )}
+          {(port.backend === 'tcp' || port.backend === 'unix') && (
+            <Switch value={port.server} onChange={(server) => change(at, { ...port, server })}>
+              {t('hardware.server')}
+            </Switch>
           )}
           {at === config.serial.length - 1 && at > 0 && (
             <IconButton

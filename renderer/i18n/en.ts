@@ -1,7 +1,9 @@
+import { hardwareEn } from './hardware.en.ts';
 import { libraryEn } from './library.en.ts';
 
 /** English: the source of every text. Keys are grouped by where they are shown; fr.ts has the same ones (i18n.test.ts). */
 export const en = {
+  ...hardwareEn,
   ...libraryEn,
 
   'action.cancel': 'Cancel',

@@ -1,8 +1,10 @@
 import type { en } from './en.ts';
+import { hardwareFr } from './hardware.fr.ts';
 import { libraryFr } from './library.fr.ts';
 
 /** French, with the same keys as English. Guillemets and narrow no-break spaces as French typography has them. */
 export const fr: Readonly<Record<keyof typeof en, string>> = {
+  ...hardwareFr,
   ...libraryFr,
 
   'action.cancel': 'Annuler',

@@ -43,6 +43,12 @@ export const libraryEn = {
   'hit.notes': 'In its notes:',
   'hit.screen': 'On its screen:',
 
+  'command.attachDisk': 'Attach a disk…',
+  'drop.disk': 'Attach as a disk',
+  'drop.diskLater': 'Attach as a disk, from the next start on',
+  'notice.attached': '{{file}} is attached as {{drive}}',
+  'notice.attachedLater': 'The guest sees it when it is started anew.',
+
   'preview.title': 'Machine of {{product}}',
   'preview.from': 'There',
   'preview.to': 'Here',

@@ -44,6 +44,12 @@ export const libraryFr: Record<keyof typeof libraryEn, string> = {
   'hit.notes': 'Dans ses notes :',
   'hit.screen': 'Sur son écran :',
 
+  'command.attachDisk': 'Attacher un disque…',
+  'drop.disk': 'Attacher comme disque',
+  'drop.diskLater': 'Attacher comme disque, dès le prochain démarrage',
+  'notice.attached': '{{file}} est attaché comme {{drive}}',
+  'notice.attachedLater': 'L’invité le voit quand il redémarre.',
+
   'preview.title': 'Machine de {{product}}',
   'preview.from': 'Là-bas',
   'preview.to': 'Ici',

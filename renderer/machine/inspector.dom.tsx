@@ -1,6 +1,7 @@
-import { Disc3, EllipsisVertical, HardDrive, Network, Save } from 'lucide-react';
+import { Disc3, EllipsisVertical, HardDrive, HardDriveUpload, Network, Save } from 'lucide-react';
 import { type ReactNode, useEffect, useState } from 'react';
 import { checkConfig, type Drive, type VmConfig } from '../../vmm/protocol/config.ts';
+import { isRemovable } from '../../vmm/protocol/config-drives.ts';
 import type { DriveStatus, VmSummary } from '../../vmm/protocol/shared.ts';
 import * as act from '../commands/actions.dom.ts';
 import { bytes, clock, dateTime, number, percent } from '../i18n/format.ts';
@@ -12,13 +13,15 @@ import { IconButton } from '../ui/button.dom.tsx';
 import { Menu } from '../ui/menu.dom.tsx';
 
 /** A VM's configuration as the library has it; read again when the VM changes. */
-export function useConfig(vm: VmSummary): VmConfig | undefined {
+export function useConfig(vm: VmSummary | undefined): VmConfig | undefined {
   const app = useApp();
   const [config, setConfig] = useState<VmConfig>();
   useEffect(() => {
     let current = true;
-    void app.client
-      .call('vm.get', { vm: vm.id })
+    if (vm === undefined) return undefined;
+    void app
+      .whenConnected()
+      .then((client) => client.call('vm.get', { vm: vm.id }))
       .then(({ config: data }) => {
         const check = checkConfig(data);
         if (current && check.ok) setConfig(check.config);
@@ -50,7 +53,7 @@ export function Inspector({ vm }: { vm: VmSummary }) {
         />
       </Section>
       {session && <LiveFacts session={session} />}
-      {session ? <LiveDrives session={session} vm={vm} /> : config && <DriveList drives={config.drives.map(driveOfConfig)} />}
+      {session ? <LiveDrives session={session} vm={vm} /> : config && <DriveList vm={vm} drives={config.drives.map(driveOfConfig)} />}
       {config && (
         <Section title={t('inspector.network')}>
           {config.nics.length === 0 && <p className="hint">{t('inspector.noNetwork')}</p>}
@@ -133,20 +136,24 @@ function LiveFacts({ session }: { session: MachineSession }) {
 
 function LiveDrives({ session, vm }: { session: MachineSession; vm: VmSummary }) {
   const drives = useSessionState(session, (s) => s.drives);
-  return <DriveList drives={drives} live={{ session, vm }} />;
+  return <DriveList vm={vm} drives={drives} />;
 }
 
 function driveOfConfig(drive: Drive): DriveStatus {
   const { id, bus, media, file, format, readOnly } = drive;
-  return { id, bus, media, file, format, readOnly, removable: bus === 'floppy' || media === 'cdrom' };
+  return { id, bus, media, file, format, readOnly, removable: isRemovable(drive) };
 }
 
 const baseName = (path: string) => path.replace(/^.*[/\\]/, '');
 
-function DriveList({ drives, live }: { drives: readonly DriveStatus[]; live?: { session: MachineSession; vm: VmSummary } }) {
+function DriveList({ drives, vm }: { drives: readonly DriveStatus[]; vm: VmSummary }) {
+  const app = useApp();
   const t = useText();
   return (
-    <Section title={t('inspector.drives')}>
+    <Section
+      title={t('inspector.drives')}
+      aside={<IconButton icon={HardDriveUpload} size="s" label={t('command.attachDisk')} onPress={() => act.pickDisk(app, vm)} />}
+    >
       {drives.length === 0 && <p className="hint">{t('inspector.noDrives')}</p>}
       {drives.map((drive) => {
         const Icon = drive.media === 'cdrom' ? Disc3 : drive.bus === 'floppy' ? Save : HardDrive;
@@ -162,7 +169,7 @@ function DriveList({ drives, live }: { drives: readonly DriveStatus[]; live?: { 
                 {drive.readOnly && ` · ${t('inspector.readOnly')}`}
               </p>
             </div>
-            {live && drive.removable && <DriveMenu drive={drive} session={live.session} vm={live.vm} />}
+            {drive.removable && <DriveMenu drive={drive} vm={vm} />}
           </div>
         );
       })}
@@ -170,7 +177,7 @@ function DriveList({ drives, live }: { drives: readonly DriveStatus[]; live?: { 
   );
 }
 
-function DriveMenu({ drive, session, vm }: { drive: DriveStatus; session: MachineSession; vm: VmSummary }) {
+function DriveMenu({ drive, vm }: { drive: DriveStatus; vm: VmSummary }) {
   const app = useApp();
   const t = useText();
   const report = (error: unknown) => app.reportError(error, vm);
@@ -187,7 +194,7 @@ function DriveMenu({ drive, session, vm }: { drive: DriveStatus; session: Machin
               title: t('media.insert'),
               run: () => act.chooseFiles(app, false, ([file]) => file && void act.insertFile(app, vm, drive.id, file).catch(report)),
             },
-            { id: 'eject', title: t('media.eject'), enabled: drive.file !== null, run: () => void act.eject(session, drive.id).catch(report) },
+            { id: 'eject', title: t('media.eject'), enabled: drive.file !== null, run: () => void act.eject(app, vm, drive.id).catch(report) },
           ],
         },
       ]}

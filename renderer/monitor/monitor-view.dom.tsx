@@ -5,16 +5,17 @@ import { useText } from '../i18n/i18n.ts';
 import { useSession, useSessionState } from '../state/context.dom.tsx';
 import type { MachineSession } from '../state/session.dom.ts';
 import { Chart } from './chart.dom.tsx';
+import { Limits } from './limits.dom.tsx';
 import { seriesOf } from './series.ts';
 
 export function MonitorView({ vm }: { vm: VmSummary }) {
   const t = useText();
   const session = useSession(vm.id);
-  return session ? <Charts session={session} /> : <p className="page empty-line">{t('monitor.off')}</p>;
+  return session ? <Charts session={session} vm={vm} /> : <p className="page empty-line">{t('monitor.off')}</p>;
 }
 
 /** What the machine costs and what it does, second by second. */
-function Charts({ session }: { session: MachineSession }) {
+function Charts({ session, vm }: { session: MachineSession; vm: VmSummary }) {
   const t = useText();
   const samples = useSessionState(session, (s) => s.stats);
   const series = useMemo(() => seriesOf(samples), [samples]);
@@ -51,6 +52,7 @@ function Charts({ session }: { session: MachineSession }) {
         />
         <Chart title={t('monitor.frames')} unit="fps" time={time} atLeast={10} lines={[{ label: 'fps', values: series.frames, color: one }]} />
       </div>
+      <Limits vm={vm} />
       {exits.length > 0 && (
         <section className="exits">
           <h2>{t('monitor.exits')}</h2>

@@ -1,9 +1,12 @@
-import { Disc3, FilePlus2, type LucideIcon, Save } from 'lucide-react';
+import { Disc3, FilePlus2, HardDrive, type LucideIcon, Save } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
 import * as act from '../commands/actions.dom.ts';
 import { useCommandContext } from '../commands/context.dom.ts';
 import { useText } from '../i18n/i18n.ts';
+import { isRemovable } from '../../vmm/protocol/config-drives.ts';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
+import { alive } from '../../vmm/protocol/states.ts';
+import { useConfig } from '../machine/inspector.dom.tsx';
 import type { MachineSession } from '../state/session.dom.ts';
 
 /** What a drop means, decided by where it lands. */
@@ -19,8 +22,8 @@ function carriesFiles(event: DragEvent): boolean {
 }
 
 /**
- * Files dragged over the window. Over the library the whole window is one target: a new machine. Over a running machine its drives appear as
- * targets too. Each has a menu twin: "Open a file", and "Insert" at each drive in the inspector.
+ * Files dragged over the window. Over the library the whole window is one target: a new machine. Over a machine its drives appear as targets too,
+ * and a new disk. Each has a menu twin: "Open a file", "Insert" at each drive in the inspector, "Attach a disk".
  */
 export function DropLayer() {
   const t = useText();
@@ -30,20 +33,29 @@ export function DropLayer() {
 
   const create: Target = { id: 'create', title: t('drop.create'), icon: FilePlus2, take: (files) => act.dropFiles(app, files) };
   const depth = useRef(0); // dragenter and dragleave come for every element on the way
-  const targets = [create, ...(vm && session?.isOpen ? driveTargets(vm, session) : [])];
+  const drives = useMachineDrives(vm, session);
+  const targets = [create, ...(vm ? machineTargets(vm) : [])];
 
-  function driveTargets(machine: VmSummary, open: MachineSession): Target[] {
-    return open.store
-      .getState()
-      .drives.filter((drive) => drive.removable)
-      .map((drive) => ({
+  function machineTargets(machine: VmSummary): Target[] {
+    const report = (error: unknown) => app.reportError(error, machine);
+    return [
+      ...drives.map((drive) => ({
         id: drive.id,
         title: drive.media === 'cdrom' ? t('drop.cd', { drive: drive.id }) : t('drop.floppy', { drive: drive.id === 'fdb' ? 'B:' : 'A:' }),
         icon: drive.media === 'cdrom' ? Disc3 : Save,
-        take: ([file]) => {
-          if (file) void act.insertFile(app, machine, drive.id, file).catch((error: unknown) => app.reportError(error, machine));
+        take: ([file]: readonly File[]) => {
+          if (file) void act.insertFile(app, machine, drive.id, file).catch(report);
         },
-      }));
+      })),
+      {
+        id: 'disk',
+        title: alive.includes(machine.state) ? t('drop.diskLater') : t('drop.disk'),
+        icon: HardDrive,
+        take: (files) => {
+          for (const file of files) void act.attachFile(app, machine, file).catch(report);
+        },
+      },
+    ];
   }
 
   useEffect(() => {
@@ -101,4 +113,11 @@ export function DropLayer() {
       ))}
     </div>
   );
+}
+
+/** The CD and floppy drives of the machine on screen. */
+function useMachineDrives(vm: VmSummary | undefined, session: MachineSession | undefined): readonly { id: string; media: string }[] {
+  const config = useConfig(vm);
+  if (session?.isOpen) return session.store.getState().drives.filter((drive) => drive.removable);
+  return config?.drives.filter(isRemovable) ?? [];
 }

@@ -73,6 +73,7 @@ export class Machine {
   #pendingReset: { request: ResetRequest; by: 'guest' | 'user' | 'triple-fault' } | undefined;
   #idleTime = 0;
   #throttleDebt = 0;
+  #limit: number;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -80,6 +81,13 @@ export class Machine {
     this.board = options.board;
     this.clock = options.clock;
     this.vcpus = options.vcpus;
+    this.#limit = options.limit;
+  }
+
+  /** Share of one host core from now on, percent. */
+  set limit(percent: number) {
+    this.#limit = percent;
+    this.#throttleDebt = 0;
   }
 
   /** Runs until the machine ends. */
@@ -201,7 +209,7 @@ export class Machine {
     }
     this.clock.endRound();
     scheduler.sliceEnd = -Infinity;
-    if (this.#options.limit < 100) this.#throttle(this.#host.hostTime() - started);
+    if (this.#limit < 100) this.#throttle(this.#host.hostTime() - started);
     return halted;
   }
 
@@ -249,9 +257,9 @@ export class Machine {
     this.#idleTime += this.#host.hostTime() - started;
   }
 
-  /** Keeps the machine thread's share of a host core at `limit` percent. */
+  /** Keeps the machine thread's share of a host core at the limit. */
   #throttle(ran: number): void {
-    const { limit } = this.#options;
+    const limit = this.#limit;
     this.#throttleDebt += (ran * (100 - limit)) / limit;
     if (this.#throttleDebt < THROTTLE_GRAIN) return;
     const started = this.#host.hostTime();

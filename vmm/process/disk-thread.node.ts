@@ -140,6 +140,12 @@ class OpenDrives implements Drives {
     });
   }
 
+  async throttle(id: string, limits: NonNullable<Drive['throttle']>): Promise<void> {
+    if (!this.#config.drives.some((drive) => drive.id === id)) throw new VmmError('not-found', `this machine has no drive ${JSON.stringify(id)}`);
+    const opened = this.#open.get(id);
+    if (opened !== undefined) await this.#io.throttle(opened.drive, limits);
+  }
+
   onChange(listener: (drive: DriveStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -1,3 +1,4 @@
+import type { Drive } from '../protocol/config.ts';
 import type { DriveStatus } from '../protocol/shared.ts';
 
 /** The drives of a running machine and the images in them. */
@@ -7,6 +8,8 @@ export interface Drives {
   insert(drive: string, file: string, readOnly: boolean): Promise<DriveStatus>;
   /** @throws VmmError `state` when the guest has locked the tray and `force` is not given. */
   eject(drive: string, force: boolean): Promise<DriveStatus>;
+  /** Slows a drive down to these rates from now on; none: as fast as it goes. @throws VmmError `not-found` */
+  throttle(drive: string, limits: NonNullable<Drive['throttle']>): Promise<void>;
   /** Calls back when a drive has another medium, or its tray was locked. Returns what ends that. */
   onChange(listener: (drive: DriveStatus) => void): () => void;
 }

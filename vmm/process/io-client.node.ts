@@ -1,6 +1,7 @@
 /** The control thread's side of the io thread. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { VmmError } from '../base/errors.ts';
+import type { ThrottleLimits } from '../storage/filters/throttle.ts';
 import { createRingMemory } from '../storage/ring/layout.ts';
 import type { Stall } from '../storage/ring/server.ts';
 import type { FromIo, IoAnswers, IoRequest, IoThreadData, OpenedDrive, OpenRequest, ToIo } from './io-messages.ts';
@@ -46,6 +47,10 @@ export class IoThread {
 
   async close(drive: number): Promise<void> {
     await this.#ask('close', { method: 'close', params: { drive } });
+  }
+
+  async throttle(drive: number, limits: ThrottleLimits): Promise<void> {
+    await this.#ask('throttle', { method: 'throttle', params: { drive, limits } });
   }
 
   async retry(): Promise<void> {

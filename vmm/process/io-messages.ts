@@ -1,6 +1,7 @@
 /** What the control thread and the io thread say to each other. */
 import type { VmmErrorKind } from '../base/errors.ts';
 import type { DriveFilters } from '../storage/filters/filtered.ts';
+import type { ThrottleLimits } from '../storage/filters/throttle.ts';
 import type { ImageSpec } from '../storage/open.node.ts';
 import type { DriveHandle } from '../storage/ring/client.ts';
 import type { HostErrorPolicy, Stall } from '../storage/ring/server.ts';
@@ -27,6 +28,7 @@ export type IoRequest =
   | { readonly method: 'open'; readonly params: OpenRequest }
   /** Waits for the drive's requests, flushes and closes it. */
   | { readonly method: 'close'; readonly params: { readonly drive: number } }
+  | { readonly method: 'throttle'; readonly params: { readonly drive: number; readonly limits: ThrottleLimits } }
   /** Tries again what the host could not do. */
   | { readonly method: 'retry' }
   /** Flushes and closes everything. */
@@ -35,6 +37,7 @@ export type IoRequest =
 export interface IoAnswers {
   open: OpenedDrive;
   close: null;
+  throttle: null;
   retry: null;
   shutdown: null;
 }

@@ -6,6 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, VmmError } from '../base/errors.ts';
 import { filtered } from '../storage/filters/filtered.ts';
+import type { ThrottleLimits, ThrottleNode } from '../storage/filters/throttle.ts';
 import type { TraceRecord } from '../storage/filters/trace.ts';
 import { openImage } from '../storage/open.node.ts';
 import type { RingMessage } from '../storage/ring/layout.ts';
@@ -26,15 +27,22 @@ function serve(data: IoThreadData, control: MessagePort): void {
     onStall: (stall) => say({ type: 'stall', stall }),
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
   });
+  const disks: Disks = { server, throttles: new Map() };
   control.on('message', (message: ToIo | { readonly machine: MessagePort }) => {
     if ('machine' in message) message.machine.on('message', (one: RingMessage) => server.message(one));
-    else void answer(server, message, say);
+    else void answer(disks, message, say);
   });
 }
 
-async function answer(server: DiskServer, message: ToIo, say: (message: FromIo) => void): Promise<void> {
+interface Disks {
+  readonly server: DiskServer;
+  /** By drive. */
+  readonly throttles: Map<number, ThrottleNode>;
+}
+
+async function answer(disks: Disks, message: ToIo, say: (message: FromIo) => void): Promise<void> {
   try {
-    const result = await perform(server, message);
+    const result = await perform(disks, message);
     say({ type: 'answer', id: message.id, result });
   } catch (error) {
     const known = error instanceof VmmError ? error : new VmmError('internal', messageOf(error), {}, error);
@@ -42,12 +50,15 @@ async function answer(server: DiskServer, message: ToIo, say: (message: FromIo) 
   }
 }
 
-async function perform(server: DiskServer, request: IoRequest): Promise<IoAnswers[keyof IoAnswers]> {
+async function perform({ server, throttles }: Disks, request: IoRequest): Promise<IoAnswers[keyof IoAnswers]> {
   switch (request.method) {
     case 'open':
-      return open(server, request.params);
+      return open(server, throttles, request.params);
     case 'close':
       await close(server, request.params.drive);
+      return null;
+    case 'throttle':
+      setLimits(throttles.get(request.params.drive), request.params.limits);
       return null;
     case 'retry':
       server.resume();
@@ -58,10 +69,20 @@ async function perform(server: DiskServer, request: IoRequest): Promise<IoAnswer
   }
 }
 
-async function open(server: DiskServer, { policy, filters = {}, trace, ...spec }: OpenRequest): Promise<IoAnswers['open']> {
+async function open(
+  server: DiskServer,
+  throttles: Disks['throttles'],
+  { policy, filters = {}, trace, ...spec }: OpenRequest,
+): Promise<IoAnswers['open']> {
   const image = await openImage(spec);
-  const node = filtered(image.node, filters, { clock, trace: trace === undefined ? undefined : traceFile(trace) });
-  return { drive: server.attach(node, policy), size: node.size, readOnly: node.readOnly, file: spec.file };
+  const { node, throttle } = filtered(image.node, filters, { clock, trace: trace === undefined ? undefined : traceFile(trace) });
+  const drive = server.attach(node, policy);
+  throttles.set(drive, throttle);
+  return { drive, size: node.size, readOnly: node.readOnly, file: spec.file };
+}
+
+function setLimits(throttle: ThrottleNode | undefined, limits: ThrottleLimits): void {
+  if (throttle !== undefined) throttle.limits = limits;
 }
 
 const clock = {

@@ -126,6 +126,9 @@ export class MachineControl {
           reason: message.reason,
           ...(message.notice !== undefined && { notice: message.notice }),
         });
+      case 'limit':
+        machine.limit = message.percent;
+        return;
       case 'key':
         return parts.keyboard.key(message.key, message.down);
       case 'mouse':

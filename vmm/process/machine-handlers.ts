@@ -83,6 +83,10 @@ export function machineHandlers(session: Session, drives: Drives, host: MachineH
       meters.set(client, meter);
       return meter.sample(await session.ask('counters'), host.use(), host.wallTime(), session.hasDisplay ? session.frames.framesSent : 0);
     },
+    'machine.tune': async ({ cpuLimit, throttle }) => {
+      if (cpuLimit !== undefined) session.post({ type: 'limit', percent: cpuLimit });
+      for (const [drive, limits] of Object.entries(throttle)) await drives.throttle(drive, limits);
+    },
     'machine.inspect': () => session.ask('inspect'),
     'machine.log': ({ lines }) => ({ lines: host.logLines(lines) }),
 

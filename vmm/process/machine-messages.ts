@@ -45,6 +45,8 @@ export interface Counters {
 export type ToMachine =
   | { readonly type: 'control'; readonly action: 'run' | 'reset' | 'powerButton' | 'powerOff' }
   | { readonly type: 'pause'; readonly reason: PauseReason; readonly notice?: string }
+  /** Share of one host core, percent. */
+  | { readonly type: 'limit'; readonly percent: number }
   | { readonly type: 'key'; readonly key: number; readonly down: boolean }
   | { readonly type: 'mouse'; readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }
   | { readonly type: 'pointer'; readonly x: number; readonly y: number; readonly wheel: number; readonly buttons: number }

@@ -18,6 +18,7 @@ const noDrives: Drives = {
   list: () => [],
   insert: () => Promise.reject(new Error('no drive')),
   eject: () => Promise.resolve({ id: 'fda' } as DriveStatus),
+  throttle: () => Promise.resolve(),
   onChange: () => () => undefined,
 };
 

@@ -17,6 +17,18 @@ export const busSlots: Readonly<Record<DriveBus, readonly string[]>> = {
 
 const rate = z.number().positive().max(1e12);
 
+/** What a drive may use of the host. */
+export const throttleSchema = z.strictObject({
+  /** bytes per second */
+  readBandwidth: rate.optional(),
+  writeBandwidth: rate.optional(),
+  /** operations per second */
+  readOperations: rate.optional(),
+  writeOperations: rate.optional(),
+  /** Seconds of the rate that may be used at once after a rest. */
+  burst: z.number().min(0).max(3600).optional(),
+});
+
 export const driveSchema = z.strictObject({
   /** What the protocol and the command line call it. Default: `hda`, `fda`, `sata0`, `vda`, ... by bus and slot. */
   id: z
@@ -32,18 +44,7 @@ export const driveSchema = z.strictObject({
   /** Place on the bus. Default: the first free one (for an IDE CD-ROM: from the secondary master on). */
   slot: z.int().min(0).max(63).optional(),
   readOnly: z.boolean().default(false),
-  throttle: z
-    .strictObject({
-      /** bytes per second */
-      readBandwidth: rate.optional(),
-      writeBandwidth: rate.optional(),
-      /** operations per second */
-      readOperations: rate.optional(),
-      writeOperations: rate.optional(),
-      /** Seconds of the rate that may be used at once after a rest. */
-      burst: z.number().min(0).max(3600).optional(),
-    })
-    .optional(),
+  throttle: throttleSchema.optional(),
   /** Folders in which the images that this one is a difference to may lie, besides its own and those below it. */
   parents: z.array(hostPath).max(16).optional(),
   /** MiB of memory for what was read lately: for images that are slow to read. */
@@ -60,6 +61,9 @@ export const driveSchema = z.strictObject({
 type Parsed = z.output<typeof driveSchema>;
 export type Drive = Omit<Parsed, 'id' | 'slot'> & { id: string; slot: number };
 export type DriveInput = z.input<typeof driveSchema>;
+
+/** A drive whose medium changes while the machine runs. */
+export const isRemovable = ({ bus, media }: Pick<Drive, 'bus' | 'media'>): boolean => bus === 'floppy' || media === 'cdrom';
 
 /** CDs go where PCs have them, behind the hard disk: hdc, hdd, hdb, hda. */
 const CDROM_SLOT_ORDER = [2, 3, 1, 0];

@@ -99,10 +99,19 @@ export const libraryMethods = {
   }),
 
   'vm.insert': method({
-    summary: 'Put an image into a CD-ROM or floppy drive of a running VM. An uploaded file is taken into the VM folder first',
+    summary: 'Put an image into a CD-ROM or floppy drive, of a running VM at once. An uploaded file is taken into the VM folder first',
     params: { vm: vmRef, drive: z.string().min(1).max(32), ...source, readOnly: z.boolean().default(false) },
     result: { drive: driveStatusSchema },
-    when: alive,
+  }),
+  'vm.eject': method({
+    summary: 'Take the medium out of a drive, of a running VM at once. `force` ignores that the guest has locked the tray',
+    params: { vm: vmRef, drive: z.string().min(1).max(32), force: z.boolean().default(false) },
+  }),
+  'vm.attach': method({
+    summary:
+      'Give a VM an image as a further disk, at the first free place; a running VM has it at the next start. An uploaded file is taken into the VM folder',
+    params: { vm: vmRef, ...source, readOnly: z.boolean().default(false) },
+    result: { drive: z.string(), nextStart: z.boolean() },
   }),
 
   'templates.list': method({

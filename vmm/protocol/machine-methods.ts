@@ -1,5 +1,6 @@
 /** One running machine: served by its VMM process. */
 import { z } from 'zod';
+import { throttleSchema } from './config-drives.ts';
 import { method } from './method.ts';
 import { driveStatusSchema, machineStatusSchema, screenTextSchema, statsSchema } from './shared.ts';
 import { alive, type VmState } from './states.ts';
@@ -25,6 +26,11 @@ export const machineMethods = {
     when: ['starting', 'running', 'paused', 'stopping'] satisfies VmState[],
   }),
   'machine.stats': method({ summary: 'Counters since power-on and rates since the last call by this client', result: statsSchema.shape }),
+  'machine.tune': method({
+    summary: 'Change at once what a running machine may use of the host: its share of a core in percent, rates of its drives ({}: no limit)',
+    params: { cpuLimit: z.int().min(1).max(100).optional(), throttle: z.record(driveId, throttleSchema).default({}) },
+    when: alive,
+  }),
   'machine.inspect': method({
     summary: 'Each device and what the guest sees of it: addresses, IRQ, PCI id, registers',
     result: {

@@ -41,6 +41,7 @@ export class FakeLauncher implements Launcher {
         return Promise.resolve({ id: drive, bus: 'ide', media: 'cdrom', removable: true, file, readOnly: true });
       },
       eject: () => Promise.reject(new Error('not here')),
+      throttle: () => Promise.resolve(),
       onChange: () => () => undefined,
     };
     const handlers = machineHandlers(

@@ -5,13 +5,16 @@ import { VmmError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { cpuModels } from '../../cpu/models/models.ts';
 import { findFirmware } from '../../machine/firmware/find-firmware.node.ts';
+import { isRemovable } from '../../protocol/config-drives.ts';
 import { type Handlers, serve, type Session } from '../../protocol/server.ts';
+import { alive } from '../../protocol/states.ts';
 import type { Transport } from '../../protocol/transport.ts';
 import { detect } from './detect.node.ts';
 import { diskHandlers } from './disk-handlers.node.ts';
 import { findGuest, type GuestSource, listGuests } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
+import { attachDisk } from './attach-disk.node.ts';
 import { cloneVm, createVm, importMedium, type Source, takeIntoFolder, tryGuest } from './make-vm.node.ts';
 import { templates } from './templates.ts';
 import type { Uploads } from './uploads.node.ts';
@@ -90,13 +93,30 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
 
     'vm.insert': async ({ vm, drive, path, upload, readOnly }) => {
       const entry = library.find(vm);
-      const machine = await entry.machine();
       const source = sourceOf({ path, upload });
+      const place = entry.config.drives.find(({ id }) => id === drive);
+      if (place === undefined || !isRemovable(place))
+        throw new VmmError('usage', `${entry.name} has no CD or floppy drive ${JSON.stringify(drive)}; vm.attach gives it a disk`);
       const file = takeIntoFolder(source, entry.directory);
       if (upload !== undefined) uploads.forget(upload);
-      const result = await machine.call('media.insert', { drive, file, readOnly });
+      const result = alive.includes(entry.state)
+        ? await (await entry.machine()).call('media.insert', { drive, file, readOnly })
+        : { drive: { id: drive, bus: place.bus, media: place.media, removable: true, file, readOnly: readOnly || place.readOnly } };
       await library.rememberMedium(entry, drive, file);
       return result;
+    },
+    'vm.eject': async ({ vm, drive, force }) => {
+      const entry = library.find(vm);
+      if (alive.includes(entry.state)) await (await entry.machine()).call('media.eject', { drive, force });
+      await library.configure(entry.id, {
+        drives: entry.config.drives.map((one) => (one.id === drive && isRemovable(one) ? { ...one, file: null } : one)),
+      });
+    },
+    'vm.attach': async ({ vm, path, upload, readOnly }) => {
+      const entry = library.find(vm);
+      const { drive, nextStart } = await attachDisk(library, entry, sourceOf({ path, upload }), readOnly);
+      if (upload !== undefined) uploads.forget(upload);
+      return { drive, nextStart };
     },
 
     'templates.list': () => ({

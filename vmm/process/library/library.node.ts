@@ -144,7 +144,8 @@ export class Library extends Emitter<LibraryEventsData> {
       (key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]),
     );
     const stopped = ['off', 'saved', 'crashed'].includes(entry.state);
-    const nextStart = stopped ? [] : differing.filter((key) => !AT_ONCE.has(key));
+    const tuned = stopped ? new Set<string>() : await tune(entry, before, after);
+    const nextStart = stopped ? [] : differing.filter((key) => !AT_ONCE.has(key) && !tuned.has(key));
     return { entry: await this.entryOf(entry.directory), nextStart };
   }
 
@@ -202,6 +203,24 @@ export class Library extends Emitter<LibraryEventsData> {
     this.emit('settings', settings);
     return settings;
   }
+}
+
+/** Gives a running machine at once what it can take at once. @returns the fields of which nothing is left for the next start */
+async function tune(entry: VmEntry, before: VmConfig, after: VmConfig): Promise<Set<string>> {
+  const done = new Set<string>();
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  const throttle = Object.fromEntries(
+    after.drives
+      .filter((drive) => before.drives.some((old) => old.id === drive.id && !same(old.throttle, drive.throttle)))
+      .map((drive) => [drive.id, drive.throttle ?? {}]),
+  );
+  const cpuLimit = before.cpu.limit === after.cpu.limit ? undefined : after.cpu.limit;
+  if (cpuLimit === undefined && Object.keys(throttle).length === 0) return done;
+  await (await entry.machine()).call('machine.tune', { throttle, ...(cpuLimit !== undefined && { cpuLimit }) });
+  if (same({ ...before.cpu, limit: 0 }, { ...after.cpu, limit: 0 })) done.add('cpu');
+  const others = (drives: VmConfig['drives']) => drives.map((drive) => ({ ...drive, throttle: undefined }));
+  if (same(others(before.drives), others(after.drives))) done.add('drives');
+  return done;
 }
 
 /** Gives a configuration what only a machine that exists has. @throws VmmError `invalid` */

@@ -21,13 +21,13 @@ export interface FilterHost {
 }
 
 /** An image behind the filters that were asked for: faults are the host's, so nearest to it; the throttle is what the guest feels. */
-export function filtered(image: BlockNode, filters: DriveFilters, { clock, trace }: FilterHost): BlockNode {
+export function filtered(image: BlockNode, filters: DriveFilters, { clock, trace }: FilterHost): { node: BlockNode; throttle: ThrottleNode } {
   let node = image;
   if (filters.faults !== undefined && filters.faults.length > 0) node = new FaultNode(node, filters.faults.map(faultOf));
   if (filters.cache !== undefined) node = new CacheNode(node, filters.cache);
-  if (filters.throttle !== undefined) node = new ThrottleNode(node, filters.throttle, clock);
-  if (trace !== undefined) node = new TraceNode(node, () => clock.now(), trace);
-  return node;
+  // Always there: a running machine's disk can be slowed down, and let go again.
+  const throttle = new ThrottleNode(node, filters.throttle ?? {}, clock);
+  return { node: trace === undefined ? throttle : new TraceNode(throttle, () => clock.now(), trace), throttle };
 }
 
 function faultOf(text: string) {

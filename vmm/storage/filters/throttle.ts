@@ -47,20 +47,31 @@ class Bucket {
   }
 }
 
+type Buckets = Readonly<Record<'read' | 'write', { readonly bytes?: Bucket | undefined; readonly operations?: Bucket | undefined }>>;
+
+function bucketsOf(limits: ThrottleLimits, clock: ThrottleClock): Buckets {
+  const burst = (limits.burst ?? DEFAULT_BURST) * 1000;
+  const bucket = (rate: number | undefined) => (rate === undefined ? undefined : new Bucket(rate / 1000, burst, clock.now()));
+  return {
+    read: { bytes: bucket(limits.readBandwidth), operations: bucket(limits.readOperations) },
+    write: { bytes: bucket(limits.writeBandwidth), operations: bucket(limits.writeOperations) },
+  };
+}
+
 /** Slows a disk down to given rates. Zeros and discards count as operations only: they move no data. Flushes pass. */
 export class ThrottleNode extends FilterNode {
   readonly #clock: ThrottleClock;
-  readonly #buckets: Readonly<Record<'read' | 'write', { readonly bytes?: Bucket | undefined; readonly operations?: Bucket | undefined }>>;
+  #buckets: Buckets;
 
   constructor(below: BlockNode, limits: ThrottleLimits, clock: ThrottleClock) {
     super(below);
     this.#clock = clock;
-    const burst = (limits.burst ?? DEFAULT_BURST) * 1000;
-    const bucket = (rate: number | undefined) => (rate === undefined ? undefined : new Bucket(rate / 1000, burst, clock.now()));
-    this.#buckets = {
-      read: { bytes: bucket(limits.readBandwidth), operations: bucket(limits.readOperations) },
-      write: { bytes: bucket(limits.writeBandwidth), operations: bucket(limits.writeOperations) },
-    };
+    this.#buckets = bucketsOf(limits, clock);
+  }
+
+  /** Other rates from now on; what waits already waits on. */
+  set limits(limits: ThrottleLimits) {
+    this.#buckets = bucketsOf(limits, this.#clock);
   }
 
   protected async around<T>(operation: BlockOperation, _offset: number, length: number, work: () => Promise<T>): Promise<T> {
