@@ -28,6 +28,7 @@ import {
   ScrollText,
   Settings,
   SlidersHorizontal,
+  SquareChevronRight,
   SquareTerminal,
   Sunrise,
   Tag,
@@ -310,6 +311,15 @@ export const commands: readonly Command[] = [
     enabled: hasVm,
     checked: viewIs('serial'),
     run: view('serial'),
+  },
+  {
+    id: 'view-terminal',
+    title: 'command.viewTerminal',
+    group: 'view',
+    icon: SquareChevronRight,
+    enabled: hasVm,
+    checked: viewIs('terminal'),
+    run: view('terminal'),
   },
   {
     id: 'view-hardware',

@@ -128,7 +128,7 @@ export function ExtrasSection({ config, edit, issue }: SectionProps) {
         label={t('hardware.rtc')}
         value={dated ? 'date' : config.rtc}
         choices={(['utc', 'local', 'date'] as const).map((id) => ({ id, title: t(`rtc.${id}`) }))}
-        onChange={(rtc) => edit({ rtc: rtc === 'date' ? '2000-01-01T00:00:00Z' : (rtc) })}
+        onChange={(rtc) => edit({ rtc: rtc === 'date' ? '2000-01-01T00:00:00Z' : rtc })}
         error={dated ? undefined : issue('rtc')}
       />
       {dated ? <TextField label={t('hardware.rtcDate')} value={config.rtc} mono onChange={(rtc) => edit({ rtc })} error={issue('rtc')} /> : <span />}

@@ -285,6 +285,8 @@ const serialOf = (backend: SerialConfig['backend']): SerialConfig => {
       return { backend, host: '127.0.0.1', port: 4555, server: true };
     case 'unix':
       return { backend, path: 'serial.sock', server: true };
+    case 'pipe':
+      return { backend, path: 'serial.pipe' };
     default:
       return { backend };
   }
@@ -313,10 +315,10 @@ export function PortsSection({ config, edit, issue }: SectionProps) {
           <Select
             label={`COM${at + 1}`}
             value={port.backend}
-            choices={(['none', 'file', 'tcp', 'unix', 'pty'] as const).map((id) => ({ id, title: t(`serial.to.${id}`) }))}
+            choices={(['none', 'file', 'tcp', 'unix', 'pipe', 'pty'] as const).map((id) => ({ id, title: t(`serial.to.${id}`) }))}
             onChange={(backend) => change(at, serialOf(backend))}
           />
-          {(port.backend === 'file' || port.backend === 'unix') && (
+          {(port.backend === 'file' || port.backend === 'unix' || port.backend === 'pipe') && (
             <TextField
               label={t('hardware.path')}
               value={port.path}
@@ -348,6 +350,14 @@ export function PortsSection({ config, edit, issue }: SectionProps) {
               {t('hardware.server')}
             </Switch>
           )}
+          <TextField
+            label={t('serial.logFile')}
+            value={port.log ?? ''}
+            mono
+            placeholder={t('serial.logNone')}
+            onChange={(log) => change(at, { ...port, log: log === '' ? undefined : log })}
+            error={issue(`serial[${at}].log`)}
+          />
           {at === config.serial.length - 1 && at > 0 && (
             <IconButton
               icon={X}

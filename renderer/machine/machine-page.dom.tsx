@@ -5,6 +5,7 @@ import { HardwareView } from '../hardware/hardware-view.dom.tsx';
 import { useText } from '../i18n/i18n.ts';
 import { MonitorView } from '../monitor/monitor-view.dom.tsx';
 import { SerialView } from '../serial/serial-view.dom.tsx';
+import { TerminalView } from '../serial/terminal-view.dom.tsx';
 import { useApp, usePanel, useVm } from '../state/context.dom.tsx';
 import { type MachineView, machineViews, showView } from '../state/layout-store.ts';
 import { Inspector } from './inspector.dom.tsx';
@@ -44,6 +45,7 @@ function Machine({ vm, view }: { vm: VmSummary; view: MachineView }) {
         <TabPanel id={view} className="machine-view" data-view={view}>
           {view === 'console' && <ConsoleView vm={vm} />}
           {view === 'serial' && <SerialView vm={vm} />}
+          {view === 'terminal' && <TerminalView vm={vm} />}
           {view === 'hardware' && <HardwareView vm={vm} />}
           {view === 'monitor' && <MonitorView vm={vm} />}
           {view === 'log' && <LogView vm={vm} />}

@@ -1,8 +1,6 @@
-import { FitAddon } from '@xterm/addon-fit';
-import { SearchAddon } from '@xterm/addon-search';
-import { Terminal } from '@xterm/xterm';
+import type { Terminal } from '@xterm/xterm';
 import { Download, Eraser, FileUp } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useRef, useState } from 'react';
 import { ToggleButton, ToggleButtonGroup } from 'react-aria-components';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
 import * as act from '../commands/actions.dom.ts';
@@ -11,6 +9,7 @@ import { useApp, useSession, useSessionState } from '../state/context.dom.tsx';
 import type { MachineSession } from '../state/session.dom.ts';
 import { IconButton } from '../ui/button.dom.tsx';
 import { SearchField } from '../ui/field.dom.tsx';
+import { TerminalPane, terminalText, type TerminalTools } from './terminal-pane.dom.tsx';
 
 export function SerialView({ vm }: { vm: VmSummary }) {
   const t = useText();
@@ -49,60 +48,34 @@ function SerialPorts({ vm, session }: { vm: VmSummary; session: MachineSession }
   );
 }
 
-/** A guest may write megabytes of titles: the terminal takes what VT100s take, and nothing of it leaves the terminal. */
 function SerialTerminal({ vm, session, port, children }: { vm: VmSummary; session: MachineSession; port: number; children: React.ReactNode }) {
   const app = useApp();
   const t = useText();
-  const place = useRef<HTMLDivElement>(null);
-  const tools = useRef<{ terminal: Terminal; search: SearchAddon } | undefined>(undefined);
+  const tools = useRef<TerminalTools | undefined>(undefined);
   const [query, setQuery] = useState('');
+  const report = useRef((error: unknown) => app.reportError(error, vm));
 
-  useEffect(() => {
-    const element = place.current;
-    if (element === null) return undefined;
-    const styles = getComputedStyle(element);
-    const terminal = new Terminal({
-      fontFamily: styles.getPropertyValue('--mono'),
-      fontSize: 13,
-      lineHeight: 1.2,
-      scrollback: 10_000,
-      cursorBlink: false,
-      screenReaderMode: true,
-      theme: { background: styles.backgroundColor, foreground: styles.color },
-    });
-    const fit = new FitAddon();
-    const search = new SearchAddon();
-    terminal.loadAddon(fit);
-    terminal.loadAddon(search);
-    terminal.open(element);
-    fit.fit();
-    tools.current = { terminal, search };
-    const resized = new ResizeObserver(() => fit.fit());
-    resized.observe(element);
-    const typed = terminal.onData((data) => {
-      if (session.isOpen) void session.client.call('serial.write', { port, data }).catch((error: unknown) => app.reportError(error, vm));
-    });
-    const unlisten = session.listenSerial(port, (data) => terminal.write(data));
-    terminal.focus();
-    return () => {
-      unlisten();
-      typed.dispose();
-      resized.disconnect();
-      terminal.dispose();
-      tools.current = undefined;
-    };
-  }, [app, session, port, vm]);
+  const join = useCallback(
+    (terminal: Terminal) => {
+      const typed = terminal.onData((data) => {
+        if (session.isOpen) void session.client.call('serial.write', { port, data }).catch(report.current);
+      });
+      const unlisten = session.listenSerial(port, (data) => terminal.write(data));
+      return () => {
+        unlisten();
+        typed.dispose();
+      };
+    },
+    [session, port],
+  );
 
   const save = () => {
     const { terminal } = tools.current ?? {};
-    if (terminal === undefined) return;
-    const buffer = terminal.buffer.active;
-    const lines = Array.from({ length: buffer.length }, (_, n) => buffer.getLine(n)?.translateToString(true) ?? '');
-    act.saveFile(app, `${vm.name} COM${port + 1}.txt`, new Blob([lines.join('\n').trimEnd(), '\n'], { type: 'text/plain' }));
+    if (terminal) act.saveFile(app, `${vm.name} COM${port + 1}.txt`, new Blob([terminalText(terminal)], { type: 'text/plain' }));
   };
   const send = () =>
     act.chooseFiles(app, false, ([file]) => {
-      if (file) void sendFile(session, port, file).catch((error: unknown) => app.reportError(error, vm));
+      if (file) void sendFile(session, port, file).catch(report.current);
     });
 
   return (
@@ -125,7 +98,7 @@ function SerialTerminal({ vm, session, port, children }: { vm: VmSummary; sessio
         <IconButton icon={Download} label={t('serial.save')} onPress={save} />
         <IconButton icon={Eraser} label={t('serial.clear')} onPress={() => tools.current?.terminal.clear()} />
       </div>
-      <div className="serial-screen" ref={place} aria-label={t('serial.label', { port: `COM${port + 1}` })} role="region" />
+      <TerminalPane label={t('serial.label', { port: `COM${port + 1}` })} join={join} tools={tools} />
     </>
   );
 }

@@ -134,7 +134,7 @@ it.each([
   ['--timeout', 'soon', '--timeout must be a number of seconds, not "soon"'],
   ['--timeout', '0', '--timeout must be'],
   ['--display', 'hologram', '--display must be none, window, browser or terminal'],
-  ['--serial', 'carrier-pigeon', '--serial must be stdio, file:F, pty, tcp:HOST:PORT, unix:PATH or none, not "carrier-pigeon"'],
+  ['--serial', 'carrier-pigeon', '--serial must be stdio, file:F, pty, tcp:HOST:PORT, unix:PATH, pipe:PATH or none, not "carrier-pigeon"'],
   ['--serial', 'tcp:host', '--serial tcp: must be HOST:PORT, not "host"'],
   ['--serial', 'tcp:host:99999', '--serial tcp:: the port must be'],
   ['--serial', 'unix:/x,client', 'there is no client for unix'],

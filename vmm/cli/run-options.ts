@@ -111,6 +111,9 @@ function serialValue(value: string): SerialInput {
     case 'file':
       if (rest === '') throw usage(`${option} file: names no file`);
       return { backend: 'file', path: rest };
+    case 'pipe':
+      if (rest === '') throw usage(`${option}: name a pipe, pipe:PATH`);
+      return { backend: 'pipe', path: rest };
     case 'tcp':
     case 'unix': {
       const [address = '', ...flags] = rest.split(',');
@@ -122,7 +125,7 @@ function serialValue(value: string): SerialInput {
       return { backend: 'unix', path: address, server };
     }
   }
-  throw usage(`${option} must be stdio, file:F, pty, tcp:HOST:PORT, unix:PATH or none, not ${JSON.stringify(value)}`);
+  throw usage(`${option} must be stdio, file:F, pty, tcp:HOST:PORT, unix:PATH, pipe:PATH or none, not ${JSON.stringify(value)}`);
 }
 
 function sinkValue(option: string, value: string): SinkInput {

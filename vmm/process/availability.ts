@@ -14,7 +14,6 @@ const gaps: readonly Gap[] = [
   { what: '--nic tap', asked: ({ nics }) => nics.some(({ backend }) => backend.type === 'tap') },
   { what: '--drive if=ahci', asked: ({ drives }) => drives.some(({ bus }) => bus === 'ahci') },
   { what: '--drive if=virtio', asked: ({ drives }) => drives.some(({ bus }) => bus === 'virtio') },
-  { what: '--serial pty', asked: ({ serial }) => serial.some(({ backend }) => backend === 'pty') },
 ];
 
 /** One line per thing that is asked for and missing. */

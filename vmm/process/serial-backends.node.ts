@@ -1,11 +1,13 @@
 /** Where a serial port of the machine leads on this host. A back end that fails is reported and lets the machine go on. */
-import { createWriteStream } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { constants, createWriteStream, existsSync, openSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { connect, createServer, Socket } from 'node:net';
+import { join } from 'node:path';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Log } from '../base/log.ts';
 import { VmmError } from '../base/errors.ts';
 import type { ByteSinkConfig, SerialConfig } from '../protocol/config.ts';
 import { listenPath } from './control-socket.node.ts';
+import { openHostPty } from './host-pty.node.ts';
 import type { SerialPort } from './serial-hub.ts';
 import { reasonOf, resolveIn } from './vm-folder.node.ts';
 
@@ -15,6 +17,8 @@ export interface BackendHost {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly log: Log;
+  /** One line that a person should see, where somebody looks. */
+  readonly tell?: (message: string) => void;
 }
 
 export interface Backend {
@@ -28,12 +32,23 @@ const MAX_BEHIND = 16 << 20;
 const nothing: Backend = { close: () => Promise.resolve() };
 
 /** @throws VmmError when it cannot work from the start: no such folder, a port in use, nobody listening. */
-export async function openSerial(config: SerialConfig, port: SerialPort, host: BackendHost): Promise<Backend> {
+export async function openSerial(config: SerialConfig, port: SerialPort, host: BackendHost, number = 1): Promise<Backend> {
+  const backend = await openBackend(config, port, host, number);
+  if (config.log === undefined) return backend;
+  const kept = sinkOf(await openFile(resolveIn(host.directory, config.log)), (write) => port.listen(write), config.log, host.log);
+  return {
+    async close() {
+      await Promise.all([backend.close(), kept.close()]);
+    },
+  };
+}
+
+async function openBackend(config: SerialConfig, port: SerialPort, host: BackendHost, number: number): Promise<Backend> {
   switch (config.backend) {
     case 'none':
       return nothing;
     case 'pty':
-      throw new VmmError('unsupported', 'serial pty is not available yet');
+      return openPty(port, host, number);
     case 'stdio':
       feed(host.stdin, port);
       return sinkOf(host.stdout, (write) => port.listen(write), 'stdout', host.log, false);
@@ -44,13 +59,57 @@ export async function openSerial(config: SerialConfig, port: SerialPort, host: B
     case 'tcp':
       return config.server
         ? acceptOne({ host: config.host, port: config.port }, `tcp:${config.host}:${config.port}`, port, host)
-        : join(await dial({ host: config.host, port: config.port }, `tcp:${config.host}:${config.port}`), port, config.host, host.log);
+        : joinStream(await dial({ host: config.host, port: config.port }, `tcp:${config.host}:${config.port}`), port, config.host, host.log);
+    case 'pipe':
+      return openPipe(resolvePipe(host.directory, config.path), port, host);
     case 'unix': {
       const path = resolveIn(host.directory, config.path);
-      return config.server ? acceptOne({ path }, `unix:${path}`, port, host) : join(await dial({ path }, `unix:${path}`), port, path, host.log);
+      return config.server ? acceptOne({ path }, `unix:${path}`, port, host) : joinStream(await dial({ path }, `unix:${path}`), port, path, host.log);
     }
   }
 }
+
+async function openPty(port: SerialPort, host: BackendHost, number: number): Promise<Backend> {
+  const pty = await openHostPty();
+  const link = join(host.directory, `com${number}.pty`);
+  try {
+    rmSync(link, { force: true });
+    symlinkSync(pty.path, link);
+  } catch {
+    // the name in the log is enough
+  }
+  host.log.info(`COM${number} is the terminal ${pty.path}`);
+  host.tell?.(`COM${number} is the terminal ${pty.path}`);
+  const backend = joinStream(pty.stream, port, pty.path, host.log);
+  return {
+    async close() {
+      await backend.close();
+      pty.close();
+      rmSync(link, { force: true });
+    },
+  };
+}
+
+/** Windows' pipes are servers by name; Unix' FIFOs exist already, one for both ways or one each. */
+async function openPipe(path: string, port: SerialPort, host: BackendHost): Promise<Backend> {
+  if (process.platform === 'win32') return acceptOne({ path }, path, port, host);
+  const both = existsSync(`${path}.in`) && existsSync(`${path}.out`);
+  const input = openFifo(both ? `${path}.in` : path);
+  const output = both ? openFifo(`${path}.out`) : input;
+  feed(input, port);
+  return sinkOf(output, (write) => port.listen(write), path, host.log);
+}
+
+function openFifo(path: string): Socket {
+  if (statSync(path, { throwIfNoEntry: false })?.isFIFO() !== true)
+    throw new VmmError('usage', `serial pipe:${path}: there is no named pipe; make it with mkfifo ${path}`, { path });
+  // For reading and writing: neither waits for a peer, and a peer that goes is no end.
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: true });
+}
+
+const resolvePipe = (directory: string, path: string) =>
+  process.platform === 'win32' ? (path.startsWith('\\\\') ? path : `\\\\.\\pipe\\${path}`) : resolveIn(directory, path);
 
 /** Bytes that only leave the machine: debug console, printer. */
 export async function openByteSink(
@@ -94,7 +153,7 @@ async function acceptOne(target: Target, name: string, port: SerialPort, host: B
       socket.destroy();
       return;
     }
-    const mine = { socket, backend: join(socket, port, name, host.log) };
+    const mine = { socket, backend: joinStream(socket, port, name, host.log) };
     peer = mine;
     socket.on('close', () => (peer = undefined));
   });
@@ -113,7 +172,7 @@ async function acceptOne(target: Target, name: string, port: SerialPort, host: B
   };
 }
 
-function join(socket: Duplex, port: SerialPort, name: string, log: Log): Backend {
+function joinStream(socket: Duplex, port: SerialPort, name: string, log: Log): Backend {
   feed(socket, port);
   return sinkOf(socket, (write) => port.listen(write), name, log);
 }

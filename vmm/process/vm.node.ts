@@ -133,8 +133,14 @@ export class Vm {
 
 /** Fills `backends` as they open, so that the caller can close those that did when a later one fails. */
 async function openBackends(session: Session, { config, directory, stdin, stdout, log }: VmOptions, backends: Backend[]): Promise<void> {
-  const host: BackendHost = { directory, stdin, stdout, log: createLog('serial', log.record) };
-  for (const [index, serial] of config.serial.entries()) backends.push(await openSerial(serial, session.serial[index]!, host));
+  const host: BackendHost = {
+    directory,
+    stdin,
+    stdout,
+    log: createLog('serial', log.record),
+    tell: (message) => session.emit('notice', { level: 'info', message }),
+  };
+  for (const [index, serial] of config.serial.entries()) backends.push(await openSerial(serial, session.serial[index]!, host, index + 1));
   backends.push(await openByteSink(config.debugcon, (listener) => session.on('debugcon', listener), host));
   backends.push(await openByteSink(config.parallel, (listener) => session.on('parallel', listener), host));
 }

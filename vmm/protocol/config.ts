@@ -26,18 +26,24 @@ export const SERIAL_PORTS = 4;
 export const accelKinds = ['wasm', 'interp', 'kvm', 'none'] as const;
 export const displayKinds = ['none', 'window', 'browser', 'terminal'] as const;
 
+/** Whatever a port leads to, all that the guest writes to it can be kept in a file, too. */
+const serialLog = { log: hostPath.optional() };
 const serialSchema = z.discriminatedUnion('backend', [
-  z.strictObject({ backend: z.literal('none') }),
-  z.strictObject({ backend: z.literal('stdio') }),
-  z.strictObject({ backend: z.literal('file'), path: hostPath }),
-  z.strictObject({ backend: z.literal('pty') }),
+  z.strictObject({ backend: z.literal('none'), ...serialLog }),
+  z.strictObject({ backend: z.literal('stdio'), ...serialLog }),
+  z.strictObject({ backend: z.literal('file'), path: hostPath, ...serialLog }),
+  /** A pseudo-terminal of the host; its name is told when the machine starts, and `com1.pty` in the VM's folder leads to it. */
+  z.strictObject({ backend: z.literal('pty'), ...serialLog }),
   z.strictObject({
     backend: z.literal('tcp'),
     host: z.string().min(1).max(255),
     port: z.int().min(0).max(65535),
     server: z.boolean().default(false),
+    ...serialLog,
   }),
-  z.strictObject({ backend: z.literal('unix'), path: hostPath, server: z.boolean().default(false) }),
+  z.strictObject({ backend: z.literal('unix'), path: hostPath, server: z.boolean().default(false), ...serialLog }),
+  /** A named pipe: on Windows a name below `\\\\.\\pipe\\`; elsewhere a FIFO, or two that end in `.in` and `.out`. */
+  z.strictObject({ backend: z.literal('pipe'), path: hostPath, ...serialLog }),
 ]);
 
 const byteSinkSchema = z.discriminatedUnion('backend', [

@@ -12,6 +12,7 @@ export const libraryEvents = {
   'vm.notice': event('Something a person should know about a VM', { id: z.string(), level, message: z.string() }),
   'trash.changed': event('A VM was deleted, restored or purged', {}),
   'job.changed': event('A job began, went on or ended', { job: jobSchema }),
+  'terminal.ended': event('What ran in a terminal of this client has ended', { terminal: z.number(), status: z.number() }),
   'settings.changed': event('Settings of the application changed', { settings: z.record(z.string(), z.unknown()) }),
 } as const;
 

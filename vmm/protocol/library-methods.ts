@@ -176,6 +176,29 @@ export const libraryMethods = {
   }),
 
   ...diskMethods,
+  'terminal.open': method({
+    summary:
+      'Open a terminal with ssh to a guest, through the forward that leads to its port 22. Its output comes as binary messages (serial output, the port is the terminal)',
+    params: {
+      vm: vmRef,
+      user: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/, 'must be a user name'),
+      columns: z.int().min(2).max(1000).default(80),
+      rows: z.int().min(1).max(1000).default(24),
+    },
+    result: { terminal: z.number(), command: z.string() },
+    when: ['running'],
+  }),
+  'terminal.write': method({
+    summary: 'What a person types into a terminal',
+    params: { terminal: z.int().min(0).max(255), data: z.string().max(262144) },
+    notification: true,
+  }),
+  'terminal.resize': method({
+    summary: 'A terminal has another size',
+    params: { terminal: z.int().min(0).max(255), columns: z.int().min(2).max(1000), rows: z.int().min(1).max(1000) },
+    notification: true,
+  }),
+  'terminal.close': method({ summary: 'End a terminal and what runs in it', params: { terminal: z.int().min(0).max(255) } }),
 
   'jobs.list': method({ summary: 'Long work, running and recent', result: { jobs: z.array(jobSchema) } }),
   'jobs.cancel': method({ summary: 'Stop a job; nothing half-done stays', params: { job: z.string() } }),

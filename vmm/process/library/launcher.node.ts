@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VmmError, type VmmErrorKind } from '../../base/errors.ts';
+import { CONFIG_FILE, readConfig } from '../vm-folder.node.ts';
 
 export const PROCESS_LOG = 'process.log';
 
@@ -14,7 +15,18 @@ export type LaunchReport = { readonly started: true } | { readonly failed: { rea
  * A VMM process runs what Strate consists of and nothing else: no code from strings, no native addons. Node's permission model is not among
  * these: it disables fsync, without which a guest's flush would mean nothing (docs/decisions/0003-permission-model.md).
  */
-const HARDENING = ['--disallow-code-generation-from-strings', '--no-addons'];
+const HARDENING = ['--disallow-code-generation-from-strings'];
+/** A machine with a port on a pseudo-terminal needs one addon, node-pty; every other none. */
+const NO_ADDONS = '--no-addons';
+
+function hardening(directory: string): readonly string[] {
+  try {
+    if (readConfig(join(directory, CONFIG_FILE)).serial.some(({ backend }) => backend === 'pty')) return HARDENING;
+  } catch {
+    // the process itself says what is wrong with its configuration
+  }
+  return [...HARDENING, NO_ADDONS];
+}
 
 /** What a VMM process needs to know of its surroundings; nothing that changes what Node loads. */
 const PASSED_ON = /^(PATH|HOME|USERPROFILE|LANG|LC_.*|TZ|XDG_.*|STRATE_.*|LOCALAPPDATA|APPDATA|SystemRoot|TEMP|TMP)$/i;
@@ -37,7 +49,7 @@ export function nodeLauncher(entry: string = fileURLToPath(new URL('../vmm.node.
   return {
     launch(directory, { paused }) {
       const log = openSync(join(directory, PROCESS_LOG), 'w', 0o600);
-      const child = spawn(process.execPath, [...HARDENING, entry, directory, ...(paused ? ['--paused'] : [])], {
+      const child = spawn(process.execPath, [...hardening(directory), entry, directory, ...(paused ? ['--paused'] : [])], {
         cwd: directory,
         env: vmmEnvironment(process.env, directory),
         detached: true,

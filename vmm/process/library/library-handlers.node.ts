@@ -17,6 +17,7 @@ import type { Library } from './library.node.ts';
 import { attachDisk } from './attach-disk.node.ts';
 import { cloneVm, createVm, importMedium, type Source, takeIntoFolder, tryGuest } from './make-vm.node.ts';
 import { templates } from './templates.ts';
+import { Terminals } from './terminals.node.ts';
 import type { Uploads } from './uploads.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
 
@@ -43,6 +44,7 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
     const machine = await library.find(vm).machine();
     await machine.call(method, {});
   };
+  const terminals = new Terminals();
   const summary = (entry: VmEntry) => ({ vm: entry.summary() });
 
   return {
@@ -160,6 +162,10 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
     },
 
     ...diskHandlers(library),
+    'terminal.open': ({ vm, user, columns, rows }, session) => terminals.ssh(session, library.find(vm).config, user, columns, rows),
+    'terminal.write': ({ terminal, data }, session) => terminals.write(session, terminal, data),
+    'terminal.resize': ({ terminal, columns, rows }, session) => terminals.resize(session, terminal, columns, rows),
+    'terminal.close': ({ terminal }, session) => terminals.close(session, terminal),
 
     'jobs.list': () => ({ jobs: library.jobs.list() }),
     'jobs.cancel': ({ job }) => library.jobs.cancel(job),
