@@ -10,6 +10,8 @@ import { filesOf } from './open-files.main.ts';
 import { registerScheme, servePage } from './scheme.main.ts';
 import { textsFor, type Texts } from './texts.ts';
 import { harden, webPreferences } from './security.main.ts';
+import { StayAwake } from './stay-awake.main.ts';
+import { startUpdates } from './updates.main.ts';
 
 export interface ApplicationOptions {
   /** dist/: page/, main/ and vmm/ lie in it. */
@@ -18,6 +20,8 @@ export interface ApplicationOptions {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where a package keeps what lies beside the application. */
+  readonly resources?: string;
 }
 
 /**
@@ -29,6 +33,7 @@ export class Application {
   readonly #options: ApplicationOptions;
   readonly #library: LibraryProcess;
   readonly #windows = new Set<BrowserWindow>();
+  readonly #awake: StayAwake;
   #tray: Tray | undefined;
   #mayQuit = false;
   /** Files to open, until a page is there to take them. */
@@ -37,6 +42,7 @@ export class Application {
   constructor(electron: Electron, options: ApplicationOptions) {
     this.#electron = electron;
     this.#options = options;
+    this.#awake = new StayAwake(electron);
     this.#library = new LibraryProcess(electron, {
       entry: join(options.dist, 'vmm/process/library-process.node.js'),
       ...(options.env && { env: options.env }),
@@ -86,6 +92,8 @@ export class Application {
       openWindow: (search) => void this.#newWindow(search),
     });
     this.#library.start();
+    void this.#awake.follow(this.#library).catch(() => undefined);
+    startUpdates(this.#electron, this.#options.resources, this.#options.platform);
     this.#newWindow();
     return true;
   }
@@ -183,22 +191,46 @@ export class Application {
       return;
     }
     const texts = this.#texts;
+    const canSave = (await this.#library.client()).hello.capabilities.includes('vm.save');
+    const choices = canSave
+      ? (['keepRunning', 'saveAndQuit', 'powerOffAndQuit', 'cancel'] as const)
+      : (['keepRunning', 'powerOffAndQuit', 'cancel'] as const);
     const { response } = await this.#electron.dialog.showMessageBox({
       type: 'question',
       message: running.length === 1 ? texts.oneRunning(running[0] ?? '') : texts.manyRunning(running.length),
       detail: running.length === 1 ? '' : running.join('\n'),
-      buttons: [texts.keepRunning, texts.powerOffAndQuit, texts.cancel],
+      buttons: choices.map((choice) => texts[choice]),
       defaultId: 0,
-      cancelId: 2,
+      cancelId: choices.length - 1,
       noLink: true,
     });
-    if (response === 0) {
+    const choice = choices[response];
+    if (choice === 'keepRunning') {
       for (const window of this.#windows) window.close();
       if (this.#tray === undefined) this.#showTray(running);
-    } else if (response === 1) {
+    } else if (choice === 'saveAndQuit') {
+      const failed = await this.#saveAll();
+      if (failed.length === 0) this.#quit();
+      else this.#electron.dialog.showErrorBox('Strate', texts.notSaved(failed.join(', '))); // they run on: nothing is lost
+    } else if (choice === 'powerOffAndQuit') {
       await this.#powerOffAll();
       this.#quit();
     }
+  }
+
+  /** @returns a line for each that could not be saved */
+  async #saveAll(): Promise<string[]> {
+    const client = await this.#library.client();
+    const { vms } = await client.call('vm.list', {});
+    const failed: string[] = [];
+    for (const vm of vms.filter(({ state }) => state === 'running' || state === 'paused')) {
+      try {
+        await client.call('vm.save' as 'vm.pause', { vm: vm.id }); // offered only where the library has it
+      } catch (error) {
+        failed.push(`${vm.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    return failed;
   }
 
   async #powerOffAll(): Promise<void> {

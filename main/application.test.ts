@@ -7,6 +7,7 @@ import { serve } from '../vmm/protocol/server.ts';
 import type { VmSummary } from '../vmm/protocol/shared.ts';
 import { Application } from './application.main.ts';
 import { channel } from './bridge.ts';
+import { startUpdates } from './updates.main.ts';
 import { FakeElectron, type FakeUtilityProcess } from './fake-electron.test-support.ts';
 
 const PAGE = 'strate://app/index.html';
@@ -34,7 +35,7 @@ const vm = (name: string, state: VmSummary['state']): VmSummary => ({
 });
 
 /** A library process that knows `vms` and records what it was asked to power off. */
-function libraryOf(vms: VmSummary[], poweredOff: string[] = []) {
+function libraryOf(vms: VmSummary[], poweredOff: string[] = [], save?: (vm: string) => void) {
   return (child: FakeUtilityProcess) => {
     child.receive = (_message, [port]) => {
       if (port === undefined) return;
@@ -47,6 +48,7 @@ function libraryOf(vms: VmSummary[], poweredOff: string[] = []) {
           'vm.list': () => ({ vms }),
           'vm.get': ({ vm: id }) => ({ vm: vms.find((known) => known.id === id)!, config: {} }),
           'vm.powerOff': ({ vm: id }) => void poweredOff.push(id),
+          ...(save && { 'vm.save': ({ vm: id }: { vm: string }) => save(id) }),
         },
       });
     };
@@ -238,6 +240,59 @@ describe('leaving', () => {
     electron.module.app.quit();
     await until(() => electron.calls.includes('quit'));
     expect(poweredOff).toEqual(['dos']);
+  });
+});
+
+describe('saving all', () => {
+  it('is offered where the library can, and quits when all is saved', async () => {
+    const saved: string[] = [];
+    const { electron } = await start((e) => {
+      e.onFork = libraryOf([vm('dos', 'running'), vm('x', 'off')], [], (id) => void saved.push(id));
+      e.answer = 1;
+    });
+    electron.module.app.quit();
+    await until(() => electron.questions.length > 0);
+    expect(electron.questions[0]?.buttons).toEqual(['Keep running in the background', 'Save all and quit', 'Power off and quit', 'Cancel']);
+    await until(() => electron.errors.length > 0 || electron.calls.includes('quit'));
+    expect(electron.errors.length > 0 || saved.length > 0).toBe(true);
+  });
+
+  it('goes on when something could not be saved', async () => {
+    const { electron } = await start((e) => {
+      e.onFork = libraryOf([vm('dos', 'running')], [], () => {
+        throw new Error('the disk is full');
+      });
+      e.answer = 1;
+    });
+    electron.module.app.quit();
+    await until(() => electron.errors.length > 0);
+    expect(electron.calls).not.toContain('quit');
+  });
+});
+
+describe('the computer', () => {
+  it('stays awake while a machine computes, and only then', async () => {
+    const { electron } = await start((e) => (e.onFork = libraryOf([vm('dos', 'running'), vm('nt', 'paused')])));
+    await until(() => electron.awake.length > 0);
+    expect(electron.awake).toEqual(['prevent-app-suspension']);
+    const quiet = await start((e) => (e.onFork = libraryOf([vm('nt', 'paused')])));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(quiet.electron.awake).toEqual([]);
+  });
+});
+
+describe('updates', () => {
+  const electron = new FakeElectron();
+  it('are looked for only where a package says so, over HTTPS', () => {
+    const resources = mkdtempSync(join(tmpdir(), 'strate-updates-'));
+    expect(startUpdates(electron.module, resources, 'darwin')).toBe(false);
+    writeFileSync(join(resources, 'updates.json'), '{ "url": "http://example.org/" }');
+    expect(startUpdates(electron.module, resources, 'darwin')).toBe(false);
+    writeFileSync(join(resources, 'updates.json'), '{ "url": "https://example.org/strate" }');
+    expect(startUpdates(electron.module, resources, 'linux')).toBe(false);
+    expect(startUpdates(electron.module, resources, 'darwin')).toBe(true);
+    expect(electron.calls).toEqual(['updates from https://example.org/strate']);
+    rmSync(resources, { recursive: true });
   });
 });
 

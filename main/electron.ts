@@ -7,12 +7,14 @@ import type * as electron from 'electron';
 export type Electron = Pick<
   typeof electron,
   | 'app'
+  | 'autoUpdater'
   | 'BrowserWindow'
   | 'dialog'
   | 'ipcMain'
   | 'Menu'
   | 'MessageChannelMain'
   | 'nativeImage'
+  | 'powerSaveBlocker'
   | 'protocol'
   | 'session'
   | 'shell'

@@ -87,6 +87,7 @@ export class FakeElectron {
   permissionCheck: Handler | undefined;
   firstInstance = true;
   quits = 0;
+  readonly awake: string[] = [];
   answer = 2;
   questions: { message: string; buttons: string[] }[] = [];
   onFork: (child: FakeUtilityProcess) => void = () => undefined;
@@ -143,6 +144,14 @@ export class FakeElectron {
           this.questions.push(options);
           return Promise.resolve({ response: this.answer });
         },
+      },
+      autoUpdater: Object.assign(new EventEmitter(), {
+        setFeedURL: ({ url }: { url: string }) => void this.calls.push(`updates from ${url}`),
+        checkForUpdates: () => undefined,
+      }),
+      powerSaveBlocker: {
+        start: (kind: string) => this.awake.push(kind),
+        stop: () => void this.awake.pop(),
       },
       nativeImage: { createFromPath: (path: string) => path },
       protocol: {

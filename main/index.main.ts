@@ -9,5 +9,6 @@ const application = new Application(electron, {
   platform: process.platform,
   argv: process.argv,
   cwd: process.cwd(),
+  ...(electron.app.isPackaged && { resources: process.resourcesPath }),
 });
 void application.start();

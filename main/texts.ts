@@ -5,6 +5,8 @@ export interface Texts {
   readonly oneRunning: (name: string) => string;
   readonly manyRunning: (count: number) => string;
   readonly keepRunning: string;
+  readonly saveAndQuit: string;
+  readonly notSaved: (which: string) => string;
   readonly powerOffAndQuit: string;
   readonly cancel: string;
   readonly libraryGone: (code: number) => string;
@@ -16,6 +18,8 @@ const en: Texts = {
   oneRunning: (name) => `${name} is running.`,
   manyRunning: (count) => `${count} machines are running.`,
   keepRunning: 'Keep running in the background',
+  saveAndQuit: 'Save all and quit',
+  notSaved: (which) => `Not everything could be saved, so Strate goes on. ${which}`,
   powerOffAndQuit: 'Power off and quit',
   cancel: 'Cancel',
   libraryGone: (code) =>
@@ -28,6 +32,8 @@ const fr: Texts = {
   oneRunning: (name) => `${name} est en marche.`,
   manyRunning: (count) => `${count} machines sont en marche.`,
   keepRunning: 'Laisser tourner en arrière-plan',
+  saveAndQuit: 'Tout enregistrer et quitter',
+  notSaved: (which) => `Tout n’a pas pu être enregistré ; Strate continue. ${which}`,
   powerOffAndQuit: 'Couper et quitter',
   cancel: 'Annuler',
   libraryGone: (code) =>

@@ -216,6 +216,12 @@ export class FakeLibrary implements Host {
         },
         'vm.thumbnail': ({ vm }) => ({ png: this.#options.thumbnail?.(this.#entry(vm).vm) ?? null }),
         'vm.log': ({ vm }) => ({ lines: this.logs.get(vm) ?? [] }),
+        'vm.report': ({ vm }) => ({
+          parts: [
+            { name: 'host', text: 'Strate 0.1.0\nNode v26' },
+            { name: 'log', text: (this.logs.get(vm) ?? []).join('\n') },
+          ],
+        }),
         'vm.start': ({ vm }) => ({ vm: this.#start(this.#entry(vm).vm.id) }),
         'vm.pause': setState('paused'),
         'vm.resume': setState('running'),

@@ -128,6 +128,12 @@ export class FakeMachine {
     for (const session of this.#sessions.keys()) session.emit('machine.notice', { level, message });
   }
 
+  /** The guest writes to a serial port. */
+  serialOutput(port: number, text: string): void {
+    const data = new TextEncoder().encode(text);
+    for (const session of this.#sessions.keys()) session.sendBinary(encodeSerial({ port, position: 0, data }));
+  }
+
   setAbsolute(absolute: boolean): void {
     for (const session of this.#sessions.keys()) session.emit('pointer.mode', { absolute });
   }

@@ -3,7 +3,20 @@ import { showView } from '../state/layout-store.ts';
 import type { FakeLibrary } from './fake-library.ts';
 
 /** The states of the interface that are worth looking at, by name. */
-export const scenes = ['first', 'machines', 'console', 'paused', 'off', 'crashed', 'serial', 'hardware', 'monitor', 'log', 'no-firmware'] as const;
+export const scenes = [
+  'first',
+  'machines',
+  'console',
+  'paused',
+  'off',
+  'crashed',
+  'serial',
+  'terminal',
+  'hardware',
+  'monitor',
+  'log',
+  'no-firmware',
+] as const;
 
 export function fill(library: FakeLibrary, scene: string, app: App): void {
   library.guests = [
@@ -139,5 +152,5 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
     open(dos.id, 'console');
   } else if (scene === 'paused') open(debian.id, 'console');
   else if (scene === 'off' || scene === 'crashed') open(broken.id, 'console');
-  else if (scene === 'serial' || scene === 'hardware' || scene === 'monitor' || scene === 'log') open(dos.id, scene);
+  else if (scene === 'serial' || scene === 'terminal' || scene === 'hardware' || scene === 'monitor' || scene === 'log') open(dos.id, scene);
 }

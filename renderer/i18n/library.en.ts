@@ -49,6 +49,15 @@ export const libraryEn = {
   'notice.attached': '{{file}} is attached as {{drive}}',
   'notice.attachedLater': 'The guest sees it when it is started anew.',
 
+  'log.last': 'Log of the last run',
+  'report.prepare': 'Prepare a report…',
+  'report.title': 'Report',
+  'report.hint':
+    'Names, notes, tags and addresses are left out. Nothing is sent anywhere: read it, leave out what you like, save it, and give it to whom you choose.',
+  'report.part': 'Include: {{name}}',
+  'report.save': 'Save the report',
+  'report.close': 'Back to the log',
+
   'preview.title': 'Machine of {{product}}',
   'preview.from': 'There',
   'preview.to': 'Here',

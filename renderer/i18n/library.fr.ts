@@ -50,6 +50,15 @@ export const libraryFr: Record<keyof typeof libraryEn, string> = {
   'notice.attached': '{{file}} est attaché comme {{drive}}',
   'notice.attachedLater': 'L’invité le voit quand il redémarre.',
 
+  'log.last': 'Journal de la dernière marche',
+  'report.prepare': 'Préparer un rapport…',
+  'report.title': 'Rapport',
+  'report.hint':
+    'Noms, notes, étiquettes et adresses sont omis. Rien n’est envoyé nulle part : lisez-le, ôtez-en ce que vous voulez, enregistrez-le, et donnez-le à qui vous choisissez.',
+  'report.part': 'Inclure : {{name}}',
+  'report.save': 'Enregistrer le rapport',
+  'report.close': 'Revenir au journal',
+
   'preview.title': 'Machine de {{product}}',
   'preview.from': 'Là-bas',
   'preview.to': 'Ici',

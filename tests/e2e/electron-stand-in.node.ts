@@ -297,6 +297,8 @@ export class ElectronStandIn {
           return Promise.resolve({ response: Math.max(0, buttons.indexOf(this.answer)) });
         },
       },
+      autoUpdater: new EventEmitter(),
+      powerSaveBlocker: { start: () => 1, stop: () => undefined },
       nativeImage: { createFromPath: (path: string) => path },
       protocol: {
         registerSchemesAsPrivileged: () => undefined,

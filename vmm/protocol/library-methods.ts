@@ -81,6 +81,11 @@ export const libraryMethods = {
     params: { vm: vmRef, lines: z.int().min(1).max(10000).default(200) },
     result: { lines: z.array(z.string()) },
   }),
+  'vm.report': method({
+    summary: 'What helps to understand a crash, without names, notes and addresses: texts for a person to read and to give away',
+    params: { vm: vmRef },
+    result: { parts: z.array(z.looseObject({ name: z.string(), text: z.string() })) },
+  }),
 
   'vm.start': method({
     summary: 'Start a VM in a process of its own; answers when it runs',

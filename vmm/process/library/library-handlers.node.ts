@@ -16,6 +16,7 @@ import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
 import { attachDisk } from './attach-disk.node.ts';
 import { cloneVm, createVm, importMedium, type Source, takeIntoFolder, tryGuest } from './make-vm.node.ts';
+import { reportOf } from './report.node.ts';
 import { templates } from './templates.ts';
 import { Terminals } from './terminals.node.ts';
 import type { Uploads } from './uploads.node.ts';
@@ -84,6 +85,7 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       const picture = library.find(vm).thumbnail();
       return { png: picture === undefined ? null : Buffer.from(picture).toString('base64') };
     },
+    'vm.report': ({ vm }) => ({ parts: reportOf(library.find(vm), version).map((part) => ({ ...part })) }),
     'vm.log': ({ vm, lines }) => ({ lines: library.find(vm).log(lines) }),
 
     'vm.start': async ({ vm, paused }) => summary(await library.start(vm, { paused })),
