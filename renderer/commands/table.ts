@@ -9,6 +9,7 @@ import {
   FileUp,
   FolderInput,
   FolderOpen,
+  HardDrive,
   HardDriveUpload,
   House,
   Keyboard,
@@ -331,6 +332,7 @@ export const commands: readonly Command[] = [
     checked: viewIs('hardware'),
     run: view('hardware'),
   },
+  { id: 'view-disks', title: 'command.viewDisks', group: 'view', icon: HardDrive, enabled: hasVm, checked: viewIs('disks'), run: view('disks') },
   {
     id: 'view-monitor',
     title: 'command.viewMonitor',

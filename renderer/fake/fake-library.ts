@@ -2,6 +2,7 @@ import { silentLog } from '../../vmm/base/log.ts';
 import { parseConfig, type VmConfig, type VmConfigInput } from '../../vmm/protocol/config.ts';
 import { connect } from '../../vmm/protocol/client.ts';
 import { serve, type Session } from '../../vmm/protocol/server.ts';
+import type { DiskInfo } from '../../vmm/protocol/disk-methods.ts';
 import type { ImportPreview, JobInfo, Medium, TrashedVm, VmSummary } from '../../vmm/protocol/shared.ts';
 import { transportPair } from '../../vmm/protocol/transport.ts';
 import { ProtocolError } from '../../vmm/protocol/wire.ts';
@@ -19,6 +20,20 @@ export interface FakeOptions {
 interface Entry {
   vm: VmSummary;
   config: VmConfig;
+}
+
+/** A disk that stands on another, where it is one that can. */
+function diskOf({ id, bus, media, format, readOnly, file }: VmConfig['drives'][number]): DiskInfo {
+  const image = {
+    file: file ?? '',
+    format,
+    size: bus === 'floppy' ? 737_280 : 2 ** 34,
+    allocated: bus === 'floppy' ? 737_280 : 3.2 * 2 ** 30,
+    facts: {},
+    snapshots: [],
+  };
+  const base = { ...image, file: '/images/base.qcow2', allocated: 1.1 * 2 ** 30 };
+  return { drive: id, bus, media, format, readOnly, file, chain: file === null ? [] : format === 'qcow2' ? [image, base] : [image] };
 }
 
 let unique = 0;
@@ -216,6 +231,11 @@ export class FakeLibrary implements Host {
         },
         'vm.thumbnail': ({ vm }) => ({ png: this.#options.thumbnail?.(this.#entry(vm).vm) ?? null }),
         'vm.log': ({ vm }) => ({ lines: this.logs.get(vm) ?? [] }),
+        'disk.list': ({ vm }) => ({ disks: this.#entry(vm).config.drives.map(diskOf) }),
+        'disk.check': ({ drive }) => this.#job(`Check ${drive}`, () => ({ errors: [], errorCount: 0, leaked: 0, allocated: 0, repaired: 0 })),
+        'disk.compact': ({ drive }) => this.#job(`Compact ${drive}`, () => ({ before: 2 ** 31, after: 2 ** 30 })),
+        'disk.resize': ({ drive }) => this.#job(`Resize ${drive}`, () => ({})),
+        'disk.convert': ({ drive, format }) => this.#job(`Convert ${drive}`, () => ({ file: `${drive}.${format}` })),
         'vm.report': ({ vm }) => ({
           parts: [
             { name: 'host', text: 'Strate 0.1.0\nNode v26' },

@@ -13,6 +13,7 @@ export const scenes = [
   'serial',
   'terminal',
   'hardware',
+  'disks',
   'monitor',
   'log',
   'no-firmware',
@@ -127,7 +128,7 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
       drives: [{ file: 'debian.qcow2', format: 'qcow2' }],
       nics: [{ id: 'net0' }],
     },
-    { state: scene === 'paused' ? 'paused' : 'running', lastStarted: minutes(180), thumbnail: 1 },
+    { state: scene === 'paused' ? 'paused' : scene === 'disks' ? 'off' : 'running', lastStarted: minutes(180), thumbnail: 1 },
   );
   library.add({ name: 'Windows 98 SE', system: 'windows-9x', memory: 256 }, { state: 'saved', lastStarted: minutes(4000), thumbnail: 1 });
   library.add({ name: 'MikeOS 4.5', system: 'other', memory: 16, folder: 'Small systems' }, { lastStarted: minutes(50_000) });
@@ -151,6 +152,7 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
     open(debian.id, 'console');
     open(dos.id, 'console');
   } else if (scene === 'paused') open(debian.id, 'console');
+  else if (scene === 'disks') open(debian.id, 'disks');
   else if (scene === 'off' || scene === 'crashed') open(broken.id, 'console');
   else if (scene === 'serial' || scene === 'terminal' || scene === 'hardware' || scene === 'monitor' || scene === 'log') open(dos.id, scene);
 }

@@ -1,6 +1,7 @@
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
 import { ConsoleView } from '../console/console-view.dom.tsx';
+import { DisksView } from '../disks/disks-view.dom.tsx';
 import { HardwareView } from '../hardware/hardware-view.dom.tsx';
 import { useText } from '../i18n/i18n.ts';
 import { MonitorView } from '../monitor/monitor-view.dom.tsx';
@@ -47,6 +48,7 @@ function Machine({ vm, view }: { vm: VmSummary; view: MachineView }) {
           {view === 'serial' && <SerialView vm={vm} />}
           {view === 'terminal' && <TerminalView vm={vm} />}
           {view === 'hardware' && <HardwareView vm={vm} />}
+          {view === 'disks' && <DisksView vm={vm} />}
           {view === 'monitor' && <MonitorView vm={vm} />}
           {view === 'log' && <LogView vm={vm} />}
         </TabPanel>

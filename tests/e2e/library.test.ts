@@ -14,7 +14,7 @@ async function dropFile(page: Page, name: string, target?: string): Promise<void
   await page.evaluate(
     async ([fileName, id]) => {
       const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File(['x'], fileName!));
+      dataTransfer.items.add(new File(['x'], fileName));
       const fire = (type: string, element: Element) => element.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
       fire('dragenter', document.body);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -100,6 +100,22 @@ describeWithChromium('the library', () => {
     await page.locator('.screen').waitFor();
     await dropFile(page, 'data.qcow2', 'disk');
     await page.getByText('The guest sees it when it is started anew.').waitFor();
+  });
+
+  it('checks and resizes a disk as jobs, and asks before it makes one smaller', async () => {
+    page = await pages.open('disks');
+    const work = page.getByRole('button', { name: 'Work on hda' });
+    await page.getByText('it stands on this').waitFor();
+    await work.click();
+    await page.getByRole('menuitem', { name: 'Check', exact: true }).click();
+    await page.getByText('hda is sound').waitFor();
+    await work.click();
+    await page.getByRole('menuitem', { name: 'Resize…' }).click();
+    await page.keyboard.type('4');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alertdialog', { name: 'Make hda smaller?' }).waitFor();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Resize…' }).click();
+    await page.getByText(/hda is 4.GiB large now/).waitFor();
   });
 
   it('lets a person read a report before they give it away', async () => {

@@ -78,17 +78,29 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Any method of the protocol (docs/protocol.md). @throws VmmError `state` when it does not run */
-  async call<M extends keyof MachineMethods & string>(method: M, params: ParamsOf<MachineMethods[M]>): Promise<ResultOf<MachineMethods[M]>> {
+  async call<M extends keyof MachineMethods>(method: M, params: ParamsOf<MachineMethods[M]>): Promise<ResultOf<MachineMethods[M]>> {
     return (await this.#connect()).call(method, params);
   }
 
-  pause = async (): Promise<void> => void (await this.call('machine.pause', {}));
-  resume = async (): Promise<void> => void (await this.call('machine.resume', {}));
-  reset = async (): Promise<void> => void (await this.call('machine.reset', {}));
+  async pause(): Promise<void> {
+    await this.call('machine.pause', {});
+  }
+  async resume(): Promise<void> {
+    await this.call('machine.resume', {});
+  }
+  async reset(): Promise<void> {
+    await this.call('machine.reset', {});
+  }
   /** ACPI: the guest is asked to shut down. */
-  pressPowerButton = async (): Promise<void> => void (await this.call('machine.powerButton', {}));
-  status = (): Promise<MachineStatus> => this.call('machine.status', {});
-  stats = (): Promise<Stats> => this.call('machine.stats', {});
+  async pressPowerButton(): Promise<void> {
+    await this.call('machine.powerButton', {});
+  }
+  status(): Promise<MachineStatus> {
+    return this.call('machine.status', {});
+  }
+  stats(): Promise<Stats> {
+    return this.call('machine.stats', {});
+  }
 
   /** Pulls the plug; resolves when the process has ended. */
   async powerOff(): Promise<void> {
@@ -138,7 +150,9 @@ export class Machine implements AsyncDisposable {
   /** A serial port, COM1 by default. */
   serial(port = 1) {
     return {
-      write: async (data: string): Promise<void> => void (await this.call('serial.write', { port: port - 1, data })),
+      write: async (data: string): Promise<void> => {
+        await this.call('serial.write', { port: port - 1, data });
+      },
       waitForText: (pattern: RegExp | string, options?: WaitOptions): Promise<string> => this.#wait(pattern, options, port - 1),
     };
   }
