@@ -284,7 +284,7 @@ export class FakeLibrary implements Host {
           const entry = this.#entry(vm);
           entry.config = parseConfig({ ...entry.config, drives: [...entry.config.drives, { file: path ?? 'disk.img' }] });
           this.update(vm, {});
-          return { drive: entry.config.drives.at(-1).id, nextStart: this.machines.has(vm) };
+          return { drive: entry.config.drives.at(-1)?.id ?? '', nextStart: this.machines.has(vm) };
         },
         'vm.insert': async ({ vm, drive, path }) => {
           const machine = await this.openMachine(vm);
