@@ -171,6 +171,8 @@ export const TLB_STRIDE = 0x10000; // TLB_ENTRIES * TLB_ENTRY
 export const TLB_SUPERVISOR = 0;
 export const TLB_USER = 1;
 export const TLB_SMAP = 2; // supervisor that must not touch user pages (CR4.SMAP and not FLAGS.AC)
+/** Instruction fetch has TLBs of its own, so that code and data do not displace each other: (TLB of data accesses) + TLB_CODE; only TLB_EXEC counts there. */
+export const TLB_CODE = 0x40000;
 export const TLB_ALIGN = 3; // CR0.AM and FLAGS.AC at CPL 3: never filled, so every access takes the slow path that checks alignment
 export const TLB_READ = 0; // i64: linear page address if reads may go straight to RAM, otherwise TLB_INVALID
 export const TLB_WRITE = 8; // i64: the same for writes; not set for pages that hold decoded code
@@ -193,8 +195,8 @@ export const PHYSICAL_PAGES_COUNT = 0x200000;
  * Entries of TRACE_HASH_ENTRY bytes: RAM offset of the first instruction (i32), MODE (i32), first micro-op (i32, 0 = free), number of the translated region that
  * begins there (i32, 0 = none).
  */
-export const TRACE_HASH = 0x900000;
-export const TRACE_HASH_ENTRIES = 0x10000;
+export const TRACE_HASH = 0x5600000;
+export const TRACE_HASH_ENTRIES = 0x40000;
 export const TRACE_HASH_ENTRY = 16;
 export const TRACE_HASH_REGION = 12;
 /** Regions there may be at once. */
@@ -204,6 +206,6 @@ export const CODE_GRANULES = 0xa00000;
 /** i32 per RAM page: the first trace of the page (its header), 0 = none. */
 export const CODE_PAGES = 0x1200000;
 export const CODE_CACHE = 0x1600000;
-export const CODE_CACHE_END = 0x2600000;
+export const CODE_CACHE_END = 0x5600000;
 /** Size of the core memory in WebAssembly pages. */
-export const CORE_MEMORY_PAGES = 0x260;
+export const CORE_MEMORY_PAGES = 0x5a0;

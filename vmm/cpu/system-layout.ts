@@ -81,7 +81,7 @@ export const VENDOR_AMD = 0x58c; // i32
 
 // -- the TLB's bookkeeping
 /** Entries filled since the last flush, per TLB, i32 each. */
-export const TLB_LOG_COUNT = 0x590; // 3 of them
+export const TLB_LOG_COUNT = 0x907000; // i32 for each set
 /** Sizes of large pages filled since the last full flush (tlb.ts); bits of TLB_LARGE_FILTER are set. */
 export const TLB_LARGE = 0x59c;
 /** Of the page table entries: which bits must be zero, by paging mode; recomputed with CR0, CR4, EFER. */
@@ -95,6 +95,12 @@ export const COUNT_PAGE_WALKS = 0x5a8;
 export const COUNT_TLB_FLUSHES = 0x5b0;
 export const COUNT_INTERRUPTS = 0x5b8;
 export const COUNT_EXCEPTIONS = 0x5c0;
+/** Instructions that translated code executed; times the interpreter entered it; times it left an instruction to the interpreter. */
+export const COUNT_TRANSLATED = 0x7e0;
+export const COUNT_ENTRIES = 0x7e8;
+export const COUNT_UNDONE = 0x7f0;
+/** Traces decoded. */
+export const COUNT_TRACES = 0x7d8;
 /** Bases of ES CS SS DS as loaded, i64 each: SEG_BASE is 0 in 64-bit mode. */
 export const SHADOW_BASES = 0x5c8;
 /** RAM offset of the dirty map (memory/physical-map.ts): a byte per page. */
@@ -112,8 +118,10 @@ export const SYSTEM_TABLES = 0x1000;
 export const CPUID_TABLE = 0x1000;
 export const CPUID_ENTRY = 24;
 export const CPUID_MAX = 128;
-/** Indices (u16) of the entries filled since the last flush, 2048 per TLB. */
-export const TLB_LOG = 0x2000;
+/** Sets there are, those of instruction fetch included. */
+export const TLB_SETS = 7;
+/** Indices (u16) of the entries filled since the last flush, 2048 per set. */
+export const TLB_LOG = 0x900000;
 export const TLB_LOG_STRIDE = 0x1000;
 /** A bit per hashed 4 MiB region that had a large page: INVLPG there must look further (4096 bits). */
 export const TLB_LARGE_FILTER = 0x5000;

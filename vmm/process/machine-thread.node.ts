@@ -7,7 +7,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import type { Accelerator } from '../accel/accelerator.ts';
 import { noAccelerator } from '../accel/none.ts';
 import type { EngineBinaries } from '../accel/wasm/engine.ts';
-import { ImmediateCompiler } from '../accel/wasm/region-compiler.ts';
+import { regionWorker } from './region-worker.node.ts';
 import { createWasmAccelerator } from '../accel/wasm/wasm.ts';
 import { messageOf, VmmError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
@@ -126,7 +126,7 @@ function acceleratorOf(config: VmConfig, engine: EngineBinaries): Accelerator {
   if (config.accel === 'none') return noAccelerator;
   if (config.accel === 'kvm') throw new VmmError('unsupported', 'the accelerator kvm is not available yet; use --accel wasm');
   if (config.accel === 'interp') return createWasmAccelerator(engine);
-  return createWasmAccelerator(engine, (handlers) => new ImmediateCompiler(handlers));
+  return createWasmAccelerator(engine, () => regionWorker());
 }
 
 function endOf(end: MachineEnd): RunEnd {

@@ -6,7 +6,7 @@ import type { Handler } from '../../cpu/isa/handlers.ts';
 import { formRegion, traceHashEntry } from '../../cpu/jit/region.ts';
 import type { Region } from '../../cpu/jit/region.ts';
 import { CODE_PAGES, REGION_SLOTS, TRACE_HASH_REGION } from '../../cpu/layout.ts';
-import { TRACE_COUNT, TRACE_HEAT, TRACE_NEXT, TRACE_TRANSLATED } from '../../cpu/trace-layout.ts';
+import { TRACE_COUNT, TRACE_HEAT, TRACE_NEXT, TRACE_REGION, TRACE_TRANSLATED } from '../../cpu/trace-layout.ts';
 import { LINK_LOOK_UP, UOP_LINK, UOP_SIZE } from '../../cpu/uop.ts';
 import type { RegionCompiler } from './region-compiler.ts';
 
@@ -18,6 +18,8 @@ interface Installed {
   readonly key: number;
   readonly mode: number;
   readonly slot: number;
+  /** First micro-op of its first trace. */
+  readonly first: number;
   readonly traces: readonly number[];
 }
 
@@ -33,10 +35,12 @@ export interface TranslatorStats {
   instructions: number;
   bytes: number;
   dropped: number;
+  /** Times that all decoded code was dropped. */
+  emptied: number;
 }
 
 export class Translator {
-  readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, dropped: 0 };
+  readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, dropped: 0, emptied: 0 };
   readonly #core: DataView;
   readonly #handlers: readonly Handler[];
   readonly #compiler: RegionCompiler;
@@ -60,12 +64,13 @@ export class Translator {
   }
 
   counters(): Record<string, number> {
-    const { regions, instructions, bytes, dropped } = this.stats;
+    const { regions, instructions, bytes, dropped, emptied } = this.stats;
     return {
       'translated regions': regions,
       'translated instructions': instructions,
       'translated bytes': bytes,
       'dropped regions': dropped,
+      'code cache emptied': emptied,
       'regions in use': this.#installed.size,
     };
   }
@@ -75,11 +80,7 @@ export class Translator {
     const region = formRegion(this.#core, this.#handlers, first);
     const name = nameOf(region);
     const existing = this.#installed.get(name);
-    // Its entry in the hash was taken by another trace and the code decoded again.
-    if (existing) {
-      this.#enter(existing, first);
-      return;
-    }
+    if (existing) return;
     if (this.#pending.has(name)) return;
     const pending: Pending = { region, stale: false };
     this.#pending.set(name, pending);
@@ -118,7 +119,7 @@ export class Translator {
     }
     if (slot === this.#nextSlot) this.#nextSlot++;
     this.#table.set(slot, code);
-    const installed: Installed = { key: region.key, mode: region.mode, slot, traces: region.traces };
+    const installed: Installed = { key: region.key, mode: region.mode, slot, first, traces: region.traces };
     this.#installed.set(name, installed);
     this.#note(region.traces, installed);
     this.#enter(installed, first);
@@ -130,6 +131,7 @@ export class Translator {
   #enter(installed: Installed, first: number): void {
     const core = this.#core;
     const { key, mode, slot } = installed;
+    core.setInt32(first - UOP_SIZE + TRACE_REGION, slot, true);
     const entry = traceHashEntry(key, mode);
     if (core.getInt32(entry, true) === (key | 0) && core.getInt32(entry + 4, true) === mode) core.setInt32(entry + TRACE_HASH_REGION, slot, true);
     for (let trace = core.getInt32(CODE_PAGES + (key >>> 12) * 4, true); trace !== 0; trace = core.getInt32(trace + TRACE_NEXT, true)) {
@@ -173,6 +175,7 @@ export class Translator {
     this.#installed.delete(nameOf(owner));
     const entry = traceHashEntry(owner.key, owner.mode);
     if (core.getInt32(entry + TRACE_HASH_REGION, true) === owner.slot) core.setInt32(entry + TRACE_HASH_REGION, 0, true);
+    core.setInt32(owner.first - UOP_SIZE + TRACE_REGION, 0, true);
     this.#table.set(owner.slot, null);
     this.#freeSlots.push(owner.slot);
     this.stats.dropped++;
@@ -180,6 +183,7 @@ export class Translator {
 
   /** All decoded code was dropped. */
   droppedAll(): void {
+    this.stats.emptied++;
     for (const installed of [...this.#installed.values()]) this.#drop(installed);
     for (const pending of this.#pending.values()) pending.stale = true;
     this.#byTrace.clear();

@@ -175,6 +175,10 @@ export class WasmVcpu implements Vcpu {
       'TLB flushes': count(S.COUNT_TLB_FLUSHES),
       interrupts: count(S.COUNT_INTERRUPTS),
       exceptions: count(S.COUNT_EXCEPTIONS),
+      'traces decoded': count(S.COUNT_TRACES),
+      'translated instructions executed': count(S.COUNT_TRANSLATED),
+      'entries of translated code': count(S.COUNT_ENTRIES),
+      'instructions left to the interpreter': count(S.COUNT_UNDONE),
       ...this.#translator?.counters(),
     };
   }

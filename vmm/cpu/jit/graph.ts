@@ -3,9 +3,8 @@
  * postorder, the dominator tree, loop headers. An edge back to a block that does not dominate its source (irreducible flow) is cut: it leaves the region.
  */
 export interface FlowNode {
-  /** Numbers of the successors, -1 for none. */
-  readonly taken: number;
-  readonly next: number;
+  /** The one that follows comes last, so that it is next in the order. */
+  readonly successors: readonly number[];
 }
 
 export interface FlowGraph {
@@ -32,14 +31,14 @@ export function analyseFlow(nodes: readonly FlowNode[]): FlowGraph {
     return at === position[a];
   };
   const kind: FlowGraph['kind'] = (from, to) => {
-    if (to < 0 || position[to] === -1) return 'outside';
+    if (to < 0) return 'outside';
     if (position[to]! > position[from]!) return 'forward';
     return dominates(to, from) ? 'back' : 'outside';
   };
   const entering = new Array<number>(nodes.length).fill(0);
   const isLoop = new Array<boolean>(nodes.length).fill(false);
   for (const node of order) {
-    for (const target of [nodes[node]!.taken, nodes[node]!.next]) {
+    for (const target of nodes[node]!.successors) {
       const edge = kind(node, target);
       if (edge === 'forward') entering[target]!++;
       else if (edge === 'back') isLoop[target] = true;
@@ -57,14 +56,11 @@ function reversePostorder(nodes: readonly FlowNode[]): number[] {
   const stack: { readonly node: number; step: number }[] = [{ node: 0, step: 0 }];
   while (stack.length > 0) {
     const top = stack[stack.length - 1]!;
-    const { taken, next } = nodes[top.node]!;
-    // The block that follows comes last, and so first in the order.
-    const target = top.step === 0 ? taken : top.step === 1 ? next : undefined;
-    top.step++;
+    const target = nodes[top.node]!.successors[top.step++];
     if (target === undefined) {
       postorder.push(top.node);
       stack.pop();
-    } else if (target >= 0 && !seen.has(target)) {
+    } else if (!seen.has(target)) {
       seen.add(target);
       stack.push({ node: target, step: 0 });
     }
@@ -76,7 +72,7 @@ function reversePostorder(nodes: readonly FlowNode[]): number[] {
 function dominators(nodes: readonly FlowNode[], order: readonly number[], position: readonly number[]): number[] {
   const before = order.map((): number[] => []);
   order.forEach((node, i) => {
-    for (const target of [nodes[node]!.taken, nodes[node]!.next]) if (target >= 0) before[position[target]!]!.push(i);
+    for (const target of nodes[node]!.successors) before[position[target]!]!.push(i);
   });
   const result = new Array<number>(order.length).fill(-1);
   result[0] = 0;

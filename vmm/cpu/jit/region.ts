@@ -1,21 +1,45 @@
 /**
- * What is translated together: the decoded code reachable from one instruction by direct branches within its page, as basic blocks. Plain data, so that it
+ * What is translated together: the decoded code reachable from one instruction by direct branches, calls among them, as basic blocks. Plain data, so that it
  * can be sent to the thread that translates; micro-ops are copies, their addresses in the code cache are kept for the helpers that want them.
+ *
+ * Places in a region are displacements: linear addresses relative to the page of its first instruction. Other pages take part while the TLB has them for the
+ * same linear distance, which translated code asks whenever it crosses.
  */
 import { HANDLERS_RESERVED, HANDLER_TRACE_END } from '../decode/form-layout.ts';
 import type { Handler } from '../isa/handlers.ts';
-import { CODE_PAGES, MODE_CODE64, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../layout.ts';
-import { TRACE_COUNT, TRACE_KEY, TRACE_MODE, TRACE_NEXT } from '../trace-layout.ts';
+import {
+  CODE_PAGES,
+  MODE_CODE32,
+  MODE_CODE64,
+  MODE_FLAT,
+  RIP_PAGE,
+  TLB_ADDEND,
+  TLB_CODE,
+  TLB_ENTRIES,
+  TLB_ENTRY,
+  TLB_EXEC,
+  TLB_PTR,
+  TRACE_HASH,
+  TRACE_HASH_ENTRIES,
+  TRACE_HASH_ENTRY,
+} from '../layout.ts';
+import { TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT } from '../trace-layout.ts';
 import { UOP_HANDLER, UOP_IMMEDIATE, UOP_INDEX, UOP_LENGTH, UOP_PAGE_OFFSET, UOP_SIZE } from '../uop.ts';
 
-export const MAX_REGION_BLOCKS = 96;
-export const MAX_REGION_INSTRUCTIONS = 500;
+const MAX_TRACES = 48;
+const MAX_INSTRUCTIONS = 500;
+/** Returns compare their target with at most so many call sites. */
+const MAX_RETURN_SITES = 6;
+/** A trace takes part if it was entered this often, or began the region. */
+const LEAST_ENTRIES = TRACE_HOT / 16;
 
 /** A run of instructions that is entered at its first and left after its last. */
 export interface Block {
-  /** Offset in the page of the first instruction. */
+  /** Displacement of the page. */
+  readonly page: number;
+  /** Displacement of the first instruction. */
   readonly start: number;
-  /** Offset behind the last one. */
+  /** Displacement behind the last one. */
   readonly end: number;
   /** Address of the first micro-op in the code cache; the others follow. */
   readonly uops: number;
@@ -24,6 +48,8 @@ export interface Block {
   readonly index: number;
   /** Index of the block at the target of the direct branch that ends this one; -1 if it is not in the region, or there is none. */
   readonly taken: number;
+  /** The last instruction is a near return. */
+  readonly returns: boolean;
   /** Index of the block that follows when the last instruction does not branch; -1 if it is not in the region. */
   readonly next: number;
 }
@@ -34,23 +60,175 @@ export interface Region {
   readonly mode: number;
   /** Block 0 is the entry. */
   readonly blocks: readonly Block[];
+  /** RAM offsets of the pages, by displacement. */
+  readonly pages: ReadonlyMap<number, number>;
+  /** Blocks at which calls within the region return; a return compares its target with them. */
+  readonly returnSites: readonly number[];
   /** The first micro-ops of all traces that the blocks were taken from. */
   readonly traces: readonly number[];
   /** The micro-ops of all blocks, one block behind the other. */
   readonly code: Uint8Array;
 }
 
-/** The decoded code of one processor. */
-export class TraceReader {
-  readonly #core: DataView;
+/** Address of the hash entry of a trace; the same function as assembly/trace/cache.ts. */
+export function traceHashEntry(key: number, mode: number): number {
+  return TRACE_HASH + ((key ^ (key >>> 13) ^ (mode << 9)) & (TRACE_HASH_ENTRIES - 1)) * TRACE_HASH_ENTRY;
+}
 
-  constructor(core: DataView) {
+/** A relative branch whose target is its displacement: not one that is cut to 16 bits in wider code. */
+export function isDirect(handler: Handler, mode: number): boolean {
+  const relative = handler.effects.jumps && handler.operands.some((operand) => operand.kind === 'relative');
+  if (!relative) return false;
+  if (mode & MODE_CODE64) return handler.size === 64;
+  return handler.size === (mode & MODE_CODE32 ? 32 : 16);
+}
+
+const isCall = ({ effects, operands }: Handler): boolean => effects.jumps && effects.stack && operands.length > 0;
+const isReturn = ({ effects, operands }: Handler): boolean => effects.jumps && effects.stack && operands.length === 0;
+
+interface Draft {
+  readonly page: number;
+  readonly start: number;
+  end: number;
+  readonly uops: number;
+  count: number;
+  readonly index: number;
+  target: number;
+  falls: boolean;
+  calls: boolean;
+  returns: boolean;
+}
+
+const OUTSIDE = -1;
+const NOWHERE = Number.MIN_SAFE_INTEGER;
+
+/** The region that begins with the trace whose first micro-op is `first`, which is being executed: RIP_PAGE and the TLB in force are its. */
+export function formRegion(core: DataView, handlers: readonly Handler[], first: number): Region {
+  return new RegionFormer(core, handlers, first).form();
+}
+
+class RegionFormer {
+  readonly #core: DataView;
+  readonly #handlers: readonly Handler[];
+  readonly #first: number;
+  readonly #key: number;
+  readonly #mode: number;
+  readonly #ripPage: bigint;
+  readonly #pages = new Map<number, number>();
+  /** First micro-ops by the displacement the trace begins at, nearest first. */
+  readonly #traces = new Map<number, number>();
+  #instructions = 0;
+
+  constructor(core: DataView, handlers: readonly Handler[], first: number) {
     this.#core = core;
+    this.#handlers = handlers;
+    this.#first = first;
+    this.#key = core.getInt32(first - UOP_SIZE + TRACE_KEY, true) >>> 0;
+    this.#mode = core.getInt32(first - UOP_SIZE + TRACE_MODE, true);
+    this.#ripPage = core.getBigUint64(RIP_PAGE, true);
+  }
+
+  form(): Region {
+    const entry = this.#key & 0xfff;
+    this.#pages.set(0, this.#key - entry);
+    this.#add(entry, this.#first);
+    for (const [start, uops] of this.#traces) this.#follow(start & ~0xfff, uops);
+    const drafts: Draft[] = [];
+    for (const [start, uops] of this.#traces) this.#split(start & ~0xfff, uops, drafts);
+    // The entry first, the rest by address: what falls through lies behind.
+    drafts.sort((a, b) => Number(b.start === entry) - Number(a.start === entry) || a.start - b.start || a.index - b.index);
+    const byStart = new Map<number, number>();
+    drafts.forEach((draft, i) => {
+      if (!byStart.has(draft.start) || draft.index === 0) byStart.set(draft.start, i);
+    });
+    const blockAt = (displacement: number): number => byStart.get(displacement) ?? OUTSIDE;
+    const following = new Map(drafts.map((draft, i) => [draft.uops, i]));
+    const blocks = drafts.map(({ page, start, end, uops, count, index, target, falls, returns }): Block => {
+      // The rest of the same trace is meant, or another trace that begins there.
+      const next = !falls ? OUTSIDE : (following.get(uops + count * UOP_SIZE) ?? blockAt(end));
+      return { page, start, end, uops, count, index, taken: target === NOWHERE ? OUTSIDE : blockAt(target), next, returns };
+    });
+    return {
+      key: this.#key,
+      mode: this.#mode,
+      blocks,
+      pages: this.#pages,
+      returnSites: returnSitesOf(drafts, blockAt),
+      traces: [...this.#traces.values()],
+      code: this.#copy(blocks),
+    };
+  }
+
+  #copy(blocks: readonly Block[]): Uint8Array {
+    const core = this.#core;
+    const code = new Uint8Array(blocks.reduce((sum, block) => sum + block.count, 0) * UOP_SIZE);
+    let at = 0;
+    for (const { uops, count } of blocks) {
+      code.set(new Uint8Array(core.buffer, core.byteOffset + uops, count * UOP_SIZE), at);
+      at += count * UOP_SIZE;
+    }
+    return code;
+  }
+
+  // -- traces
+
+  #add(displacement: number, first: number): void {
+    this.#traces.set(displacement, first);
+    this.#instructions += this.#count(first);
+  }
+
+  #count(first: number): number {
+    return this.#core.getInt32(first - UOP_SIZE + TRACE_COUNT, true);
+  }
+
+  #handlerOf(uop: number): Handler | undefined {
+    return this.#handlers[this.#core.getUint16(uop + UOP_HANDLER, true) - HANDLERS_RESERVED];
+  }
+
+  /** The traces that direct branches of one lead to. */
+  #follow(page: number, first: number): void {
+    const core = this.#core;
+    const count = this.#count(first);
+    for (let i = 0; i < count; i++) {
+      const uop = first + i * UOP_SIZE;
+      const handler = this.#handlerOf(uop);
+      if (!handler) return;
+      const direct = isDirect(handler, this.#mode);
+      if (direct) this.#consider(page + Number(core.getBigInt64(uop + UOP_IMMEDIATE, true)));
+      // Behind a call, too: it may return.
+      if (i === count - 1 && (!handler.effects.ends || (direct && isCall(handler)))) {
+        this.#consider(page + core.getUint16(uop + UOP_PAGE_OFFSET, true) + core.getUint8(uop + UOP_LENGTH));
+      }
+    }
+  }
+
+  #consider(displacement: number): void {
+    if (this.#traces.has(displacement) || this.#traces.size >= MAX_TRACES || this.#instructions >= MAX_INSTRUCTIONS) return;
+    const page = displacement & ~0xfff;
+    if (Math.abs(displacement) > 0x7fff_ffff) return;
+    const physical = this.#physical(page);
+    if (physical === undefined) return;
+    const first = this.#find(physical + (displacement & 0xfff));
+    if (first === 0 || TRACE_HOT - this.#core.getInt32(first - UOP_SIZE + TRACE_HEAT, true) < LEAST_ENTRIES) return;
+    this.#pages.set(page, physical);
+    this.#add(displacement, first);
+  }
+
+  /** RAM offset of another page, if the TLB has it for execution. Segments with a base or a limit stay in their page. */
+  #physical(page: number): number | undefined {
+    const known = this.#pages.get(page);
+    if (known !== undefined) return known;
+    if ((this.#mode & (MODE_CODE64 | MODE_FLAT)) === 0) return undefined;
+    const linear = BigInt.asUintN(64, this.#ripPage + BigInt(page));
+    const entry = this.#core.getInt32(TLB_PTR, true) + TLB_CODE + Number((linear >> 12n) & BigInt(TLB_ENTRIES - 1)) * TLB_ENTRY;
+    if (this.#core.getBigUint64(entry + TLB_EXEC, true) !== linear) return undefined;
+    return (Number(linear & 0xffff_ffffn) + this.#core.getInt32(entry + TLB_ADDEND, true)) >>> 0;
   }
 
   /** First micro-op of the trace that begins at a RAM offset, 0 if there is none. */
-  find(key: number, mode: number): number {
+  #find(key: number): number {
     const core = this.#core;
+    const mode = this.#mode;
     const entry = traceHashEntry(key, mode);
     if (core.getInt32(entry, true) === (key | 0) && core.getInt32(entry + 4, true) === mode) return core.getInt32(entry + 8, true);
     for (let trace = core.getInt32(CODE_PAGES + (key >>> 12) * 4, true); trace !== 0; trace = core.getInt32(trace + TRACE_NEXT, true)) {
@@ -59,133 +237,46 @@ export class TraceReader {
     return 0;
   }
 
-  count(first: number): number {
-    return this.#core.getInt32(first - UOP_SIZE + TRACE_COUNT, true);
-  }
-}
+  // -- blocks
 
-/** Address of the hash entry of a trace; the same function as assembly/trace/cache.ts. */
-export function traceHashEntry(key: number, mode: number): number {
-  return TRACE_HASH + ((key ^ (key >>> 13) ^ (mode << 9)) & (TRACE_HASH_ENTRIES - 1)) * TRACE_HASH_ENTRY;
-}
-
-interface Draft {
-  start: number;
-  end: number;
-  uops: number;
-  count: number;
-  index: number;
-  target: number;
-  falls: boolean;
-}
-
-const OUTSIDE = -1;
-
-/** The region that begins with the trace whose first micro-op is `first`. */
-export function formRegion(core: DataView, handlers: readonly Handler[], first: number): Region {
-  const reader = new TraceReader(core);
-  const key = core.getInt32(first - UOP_SIZE + TRACE_KEY, true) >>> 0;
-  const mode = core.getInt32(first - UOP_SIZE + TRACE_MODE, true);
-  const page = key & ~0xfff;
-  const traces = reachable(core, reader, handlers, first, page, mode);
-  const drafts: Draft[] = [];
-  for (const uops of traces.values()) splitTrace(core, handlers, traces, uops, reader.count(uops), mode, drafts);
-  // The entry first, the rest by address: what falls through lies behind.
-  const entry = key & 0xfff;
-  drafts.sort((a, b) => Number(b.start === entry) - Number(a.start === entry) || a.start - b.start || a.index - b.index);
-  const byStart = new Map<number, number>();
-  drafts.forEach((draft, i) => {
-    if (!byStart.has(draft.start) || draft.index === 0) byStart.set(draft.start, i);
-  });
-  const blockAt = (offset: number): number => byStart.get(offset) ?? OUTSIDE;
-  const following = new Map(drafts.map((draft, i) => [draft.uops, i]));
-  const blocks = drafts.map(({ start, end, uops, count, index, target, falls }): Block => {
-    // The rest of the same trace is meant, or another trace that begins there.
-    const next = !falls ? OUTSIDE : (following.get(uops + count * UOP_SIZE) ?? blockAt(end));
-    return { start, end, uops, count, index, taken: target === OUTSIDE ? OUTSIDE : blockAt(target), next };
-  });
-  const total = blocks.reduce((sum, block) => sum + block.count, 0);
-  const code = new Uint8Array(total * UOP_SIZE);
-  let at = 0;
-  for (const { uops, count } of blocks) {
-    code.set(new Uint8Array(core.buffer, core.byteOffset + uops, count * UOP_SIZE), at);
-    at += count * UOP_SIZE;
-  }
-  return { key, mode, blocks, traces: [...traces.values()], code };
-}
-
-/** Traces reached by direct branches within the page, by the offset they begin at, nearest first. */
-function reachable(
-  core: DataView,
-  reader: TraceReader,
-  handlers: readonly Handler[],
-  first: number,
-  page: number,
-  mode: number,
-): Map<number, number> {
-  const found = new Map<number, number>([[core.getUint16(first + UOP_PAGE_OFFSET, true), first]]);
-  let instructions = reader.count(first);
-  for (const [, uops] of found) {
-    const consider = (offset: number): void => {
-      if (offset < 0 || offset > 0xfff || found.has(offset) || found.size >= MAX_REGION_BLOCKS / 2 || instructions >= MAX_REGION_INSTRUCTIONS) return;
-      const trace = reader.find(page + offset, mode);
-      if (trace === 0) return;
-      found.set(offset, trace);
-      instructions += reader.count(trace);
-    };
-    const count = reader.count(uops);
+  /** Cuts a trace into blocks: at its branches, and where another trace of the region begins (which then goes on). */
+  #split(page: number, first: number, drafts: Draft[]): void {
+    const core = this.#core;
+    const count = this.#count(first);
+    let draft: Draft | undefined;
     for (let i = 0; i < count; i++) {
-      const uop = uops + i * UOP_SIZE;
-      const handler = handlers[core.getUint16(uop + UOP_HANDLER, true) - HANDLERS_RESERVED];
-      if (handler && isDirect(handler, mode)) consider(Number(core.getBigInt64(uop + UOP_IMMEDIATE, true)));
-      if (i === count - 1 && handler && !handler.effects.ends) {
-        consider(core.getUint16(uop + UOP_PAGE_OFFSET, true) + core.getUint8(uop + UOP_LENGTH));
+      const uop = first + i * UOP_SIZE;
+      if (core.getUint16(uop + UOP_HANDLER, true) === HANDLER_TRACE_END) return;
+      const start = page + core.getUint16(uop + UOP_PAGE_OFFSET, true);
+      if (i > 0 && this.#traces.has(start)) return; // falls into it
+      if (!draft) {
+        const index = core.getUint16(uop + UOP_INDEX, true);
+        draft = { page, start, end: start, uops: uop, count: 0, index, target: NOWHERE, falls: true, calls: false, returns: false };
+        drafts.push(draft);
       }
+      draft.end = start + core.getUint8(uop + UOP_LENGTH);
+      draft.count++;
+      const handler = this.#handlerOf(uop);
+      if (!handler) {
+        draft.falls = false; // an undefined opcode
+        return;
+      }
+      const { jumps, ends, leaves } = handler.effects;
+      if (!jumps && !leaves && !ends) continue;
+      if (isDirect(handler, this.#mode)) draft.target = page + Number(core.getBigInt64(uop + UOP_IMMEDIATE, true));
+      draft.falls = !ends;
+      draft.calls = draft.target !== NOWHERE && isCall(handler);
+      draft.returns = isReturn(handler);
+      draft = undefined;
+      if (ends) return;
     }
   }
-  return found;
 }
 
-/** A relative branch whose target, within the page, is its displacement: not one that is cut to 16 bits in wider code. */
-export function isDirect(handler: Handler, mode: number): boolean {
-  const relative = handler.effects.jumps && handler.operands.some((operand) => operand.kind === 'relative');
-  if (!relative) return false;
-  if (mode & MODE_CODE64) return handler.size === 64;
-  return handler.size === (mode & 1 ? 32 : 16);
-}
-
-/** Cuts a trace into blocks: at its branches, and where another trace of the region begins (which then goes on). */
-function splitTrace(
-  core: DataView,
-  handlers: readonly Handler[],
-  traces: ReadonlyMap<number, number>,
-  uops: number,
-  count: number,
-  mode: number,
-  drafts: Draft[],
-): void {
-  let draft: Draft | undefined;
-  for (let i = 0; i < count; i++) {
-    const uop = uops + i * UOP_SIZE;
-    if (core.getUint16(uop + UOP_HANDLER, true) === HANDLER_TRACE_END) return;
-    const offset = core.getUint16(uop + UOP_PAGE_OFFSET, true);
-    if (i > 0 && traces.has(offset)) return; // falls into it
-    if (!draft) {
-      draft = { start: offset, end: offset, uops: uop, count: 0, index: core.getUint16(uop + UOP_INDEX, true), target: OUTSIDE, falls: true };
-      drafts.push(draft);
-    }
-    draft.end = offset + core.getUint8(uop + UOP_LENGTH);
-    draft.count++;
-    const handler = handlers[core.getUint16(uop + UOP_HANDLER, true) - HANDLERS_RESERVED];
-    if (!handler) {
-      draft.falls = false; // an undefined opcode
-      return;
-    }
-    const { jumps, ends, leaves } = handler.effects;
-    if (!jumps && !leaves && !ends) continue;
-    if (isDirect(handler, mode)) draft.target = Number(core.getBigInt64(uop + UOP_IMMEDIATE, true));
-    draft.falls = !ends;
-    draft = undefined;
-    if (ends) return;
-  }
+/** Where calls of the region that stay in it return to. */
+function returnSitesOf(drafts: readonly Draft[], blockAt: (displacement: number) => number): number[] {
+  if (!drafts.some((draft) => draft.returns)) return [];
+  const sites = new Set<number>();
+  for (const { calls, target, end } of drafts) if (calls && blockAt(target) !== OUTSIDE && blockAt(end) !== OUTSIDE) sites.add(blockAt(end));
+  return [...sites].slice(0, MAX_RETURN_SITES);
 }

@@ -1,15 +1,16 @@
 // The software TLBs: filling, looking up, invalidating. A log of filled entries makes a flush cost what was filled since the last one.
-import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, TLB, TLB_ADDEND, TLB_ALIGN, TLB_ENTRIES, TLB_ENTRY, TLB_EXEC, TLB_INVALID } from '../../layout.ts';
+import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, TLB, TLB_ADDEND, TLB_CODE, TLB_ENTRIES, TLB_ENTRY, TLB_EXEC, TLB_INVALID } from '../../layout.ts';
 import { TLB_PHYSICAL, TLB_READ, TLB_STRIDE, TLB_WRITE } from '../../layout.ts';
 import { COUNT_TLB_FLUSHES, DIRTY_COUNT, DIRTY_SLOTS, DIRTY_SLOTS_MAX, TLB_DIRTY, TLB_FRAME_MASK, TLB_GLOBAL, TLB_LARGE, TLB_LARGE_FILTER, TLB_LARGE_FILTER_SIZE } from '../../system-layout.ts';
-import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB_SLOW } from '../../system-layout.ts';
+import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB_SETS, TLB_SLOW } from '../../system-layout.ts';
 import { page_has_code } from '../trace';
 import { isWatched } from './debug';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, permits, walk, walkDirty, walkFrame, walkGlobal, walkLarge } from './paging';
 import { markDirty, pageEntry } from './physical';
 
 const PAGE_MASK: u64 = ~0xfff;
-const LOGGED_SETS: i32 = TLB_ALIGN; // TLB_ALIGN itself is never filled
+/** From the set of data accesses to that of instruction fetch. */
+const CODE_SETS: i32 = TLB_CODE / TLB_STRIDE;
 
 function slotOf(linear: u64, set: i32): i32 {
   return TLB + set * TLB_STRIDE + (i32((linear >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY);
@@ -21,9 +22,10 @@ function tagOf(slot: i32, access: i32): u64 {
 
 /** The TLB entry that permits this access, filled if needed; 0 if it faults. */
 export function locate(linear: u64, access: i32, set: i32): i32 {
-  const slot = slotOf(linear, set);
+  const place = access == ACCESS_EXEC ? set + CODE_SETS : set;
+  const slot = slotOf(linear, place);
   if ((tagOf(slot, access) & ~u64(TLB_SLOW)) == (linear & PAGE_MASK)) return slot;
-  return walk(linear, access, set) ? fill(linear & PAGE_MASK, slot, set) : 0;
+  return walk(linear, access, set) ? fill(linear & PAGE_MASK, slot, set, place) : 0;
 }
 
 /** Not RAM, or stores that somebody watches, take the slow path. */
@@ -41,18 +43,19 @@ export function ramOf(slot: i32, linear: u64): u32 {
   return u32(linear) + load<u32>(slot, TLB_ADDEND);
 }
 
-function fill(page: u64, slot: i32, set: i32): i32 {
+function fill(page: u64, slot: i32, set: i32, place: i32): i32 {
   settleSlot(slot);
+  const code = place != set;
   const entry = pageEntry(walkFrame);
   const offset = entry & 0xfffff000;
   const watched = isWatched(page);
-  const readable = permits(ACCESS_READ, set);
-  const writable = walkDirty && permits(ACCESS_WRITE, set);
+  const readable = !code && permits(ACCESS_READ, set);
+  const writable = !code && walkDirty && permits(ACCESS_WRITE, set);
   const directRead = (entry & PAGE_READ) != 0 && !watched;
   const directWrite = (entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) == PAGE_WRITE && !watched && !page_has_code(offset);
   store<u64>(slot, !readable ? TLB_INVALID : directRead ? page : page | TLB_SLOW, TLB_READ);
   store<u64>(slot, !writable ? TLB_INVALID : directWrite ? page : page | TLB_SLOW, TLB_WRITE);
-  store<u64>(slot, !permits(ACCESS_EXEC, set) ? TLB_INVALID : (entry & PAGE_READ) != 0 ? page : page | TLB_SLOW, TLB_EXEC);
+  store<u64>(slot, !code || !permits(ACCESS_EXEC, set) ? TLB_INVALID : (entry & PAGE_READ) != 0 ? page : page | TLB_SLOW, TLB_EXEC);
   store<u32>(slot, offset - u32(page), TLB_ADDEND);
   const before = load<u32>(slot, TLB_PHYSICAL);
   let physical = (u32(walkFrame) & TLB_FRAME_MASK) | u32(TLB_LOGGED);
@@ -63,9 +66,9 @@ function fill(page: u64, slot: i32, set: i32): i32 {
   }
   store<u32>(slot, physical, TLB_PHYSICAL);
   if ((before & u32(TLB_LOGGED)) == 0) {
-    const count = load<i32>(TLB_LOG_COUNT + (set << 2));
-    store<u16>(TLB_LOG + set * TLB_LOG_STRIDE + (count << 1), u16((slot - TLB - set * TLB_STRIDE) / TLB_ENTRY));
-    store<i32>(TLB_LOG_COUNT + (set << 2), count + 1);
+    const count = load<i32>(TLB_LOG_COUNT + (place << 2));
+    store<u16>(TLB_LOG + place * TLB_LOG_STRIDE + (count << 1), u16((slot - TLB - place * TLB_STRIDE) / TLB_ENTRY));
+    store<i32>(TLB_LOG_COUNT + (place << 2), count + 1);
   }
   return slot;
 }
@@ -125,7 +128,7 @@ function loggedSlot(set: i32, position: i32): i32 {
 /** Drops every entry, or all but global ones (SDM vol.3 4.10.4.1). */
 export function flush(keepGlobal: bool): void {
   store<u64>(COUNT_TLB_FLUSHES, load<u64>(COUNT_TLB_FLUSHES) + 1);
-  for (let set = 0; set < LOGGED_SETS; set++) {
+  for (let set = 0; set < TLB_SETS; set++) {
     const count = load<i32>(TLB_LOG_COUNT + (set << 2));
     let kept = 0;
     for (let position = 0; position < count; position++) {
@@ -152,11 +155,11 @@ export function flush_tlb(): void {
 
 /** Once, before anything else: the core memory came zeroed, and zero is a valid tag. */
 export function resetTlb(): void {
-  for (let slot = TLB; slot < TLB + (TLB_ALIGN + 1) * TLB_STRIDE; slot += TLB_ENTRY) {
+  for (let slot = TLB; slot < TLB + (TLB_SETS + 1) * TLB_STRIDE; slot += TLB_ENTRY) {
     invalidate(slot);
     store<u32>(slot, 0, TLB_PHYSICAL);
   }
-  for (let set = 0; set < LOGGED_SETS; set++) store<i32>(TLB_LOG_COUNT + (set << 2), 0);
+  for (let set = 0; set < TLB_SETS; set++) store<i32>(TLB_LOG_COUNT + (set << 2), 0);
   memory.fill(TLB_LARGE_FILTER, 0, TLB_LARGE_FILTER_SIZE);
   store<i32>(TLB_LARGE, 0);
 }
@@ -184,7 +187,7 @@ function noteLarge(page: u64): void {
 /** INVLPG: the page at `linear`, global or not, large or not. */
 export function invalidatePage(linear: u64): void {
   const page = linear & PAGE_MASK;
-  for (let set = 0; set < LOGGED_SETS; set++) {
+  for (let set = 0; set < TLB_SETS; set++) {
     const slot = slotOf(linear, set);
     if ((load<u64>(slot, TLB_READ) & PAGE_MASK) == page || (load<u64>(slot, TLB_EXEC) & PAGE_MASK) == page) invalidate(slot);
   }
@@ -195,7 +198,7 @@ export function invalidatePage(linear: u64): void {
 function invalidateLarge(linear: u64): void {
   const shift: u64 = (load<i32>(TLB_LARGE) & SEEN_HUGE) != 0 ? 30 : 22;
   if (shift == 22 && (load<u8>(filterByte(linear)) & filterBit(linear)) == 0) return;
-  for (let set = 0; set < LOGGED_SETS; set++) {
+  for (let set = 0; set < TLB_SETS; set++) {
     const count = load<i32>(TLB_LOG_COUNT + (set << 2));
     for (let position = 0; position < count; position++) {
       const slot = loggedSlot(set, position);
@@ -209,7 +212,7 @@ function invalidateLarge(linear: u64): void {
 /** A RAM page got its first decoded code: stores to it must be seen from now on. */
 export function protect_code_page(ramOffset: u32): void {
   const offset = ramOffset & 0xfffff000;
-  for (let set = 0; set < LOGGED_SETS; set++) {
+  for (let set = 0; set < TLB_SETS; set++) {
     const count = load<i32>(TLB_LOG_COUNT + (set << 2));
     for (let position = 0; position < count; position++) {
       const slot = loggedSlot(set, position);

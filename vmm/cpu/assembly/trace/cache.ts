@@ -5,13 +5,11 @@
 import { HANDLER_RELOOKUP } from '../../decode/form-layout.ts';
 import { CODE_CACHE, CODE_CACHE_END, CODE_DROPS, CODE_GRANULES, CODE_PAGES, LINK_FROM, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../../layout.ts';
 import { TRACE_HASH_REGION } from '../../layout.ts';
-import { TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
+import { COUNT_TRACES } from '../../system-layout.ts';
+import { TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_REGION, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
 import { UOP_HANDLER, UOP_LINK, UOP_SIZE } from '../../uop.ts';
 import { translation_dropped, translations_dropped } from '../host';
 import { protect_code_page } from '../system/index';
-
-/** Entries before a trace is offered to the translator. */
-const HOT: i32 = 300;
 
 const GRANULE_SHIFT = 6;
 
@@ -31,8 +29,24 @@ function hashEntry(key: i32, mode: i32): i32 {
 /** First micro-op of the trace at a RAM offset, 0 if there is none (any more). */
 export function findTrace(key: i32, mode: i32): i32 {
   const entry = hashEntry(key, mode);
-  if (load<i32>(entry) != key || load<i32>(entry, 4) != mode) return 0;
-  return load<i32>(entry, 8);
+  if (load<i32>(entry) == key && load<i32>(entry, 4) == mode) return load<i32>(entry, 8);
+  // Another trace may have taken its place in the hash.
+  for (let trace = load<i32>(CODE_PAGES + (key >>> 12) * 4); trace != 0; trace = load<i32>(trace, TRACE_NEXT)) {
+    if (load<i32>(trace, TRACE_KEY) != key || load<i32>(trace, TRACE_MODE) != mode) continue;
+    enterHash(trace);
+    return trace + UOP_SIZE;
+  }
+  return 0;
+}
+
+function enterHash(trace: i32): void {
+  const key = load<i32>(trace, TRACE_KEY);
+  const mode = load<i32>(trace, TRACE_MODE);
+  const entry = hashEntry(key, mode);
+  store<i32>(entry, key);
+  store<i32>(entry, mode, 4);
+  store<i32>(entry, trace + UOP_SIZE, 8);
+  store<i32>(entry, load<i32>(trace, TRACE_REGION), TRACE_HASH_REGION);
 }
 
 /** Where the next trace's micro-ops go. Empties the cache if it is full: no micro-op number obtained before may be used afterwards. */
@@ -61,22 +75,19 @@ export function endTrace(first: i32, count: i32, key: i32, mode: i32, end: i32):
   store<i32>(trace, count, TRACE_COUNT);
   store<i32>(trace, key, TRACE_KEY);
   store<i32>(trace, mode, TRACE_MODE);
-  store<i32>(trace, HOT, TRACE_HEAT);
+  store<i32>(trace, TRACE_HOT, TRACE_HEAT);
   store<i32>(trace, 0, TRACE_TRANSLATED);
   store<i32>(head, trace);
   const granules = CODE_GRANULES + page * 8;
   store<i64>(granules, load<i64>(granules) | granuleMask(start, end));
-  const entry = hashEntry(key, mode);
-  store<i32>(entry, key);
-  store<i32>(entry, mode, 4);
-  store<i32>(entry, first, 8);
-  store<i32>(entry, 0, TRACE_HASH_REGION);
+  store<i32>(trace, 0, TRACE_REGION);
+  store<u64>(COUNT_TRACES, load<u64>(COUNT_TRACES) + 1);
+  enterHash(trace);
 }
 
-/** Whether translated code begins at the trace: branches to it are not linked. */
-export function isTranslated(key: i32, mode: i32): bool {
-  const entry = hashEntry(key, mode);
-  return load<i32>(entry) == key && load<i32>(entry, 4) == mode && load<i32>(entry, TRACE_HASH_REGION) != 0;
+/** Whether translated code begins at a trace: branches to it are not linked. */
+export function isTranslated(first: i32): bool {
+  return load<i32>(first - UOP_SIZE, TRACE_REGION) != 0;
 }
 
 /** Bits of the granules that bytes start .. end - 1 of a page touch; start < end <= 4096. */

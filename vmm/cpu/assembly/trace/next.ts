@@ -24,7 +24,6 @@ import {
   SEG_STRIDE,
   SLICE_END,
 } from '../../layout.ts';
-import { TRACE_KEY, TRACE_MODE } from '../../trace-layout.ts';
 import { LINK_LOOK_UP, UOP_HANDLER, UOP_INDEX, UOP_LENGTH, UOP_LINK, UOP_PAGE_OFFSET, UOP_SIZE } from '../../uop.ts';
 import { DECODED_ENDS, DECODED_MORE, decode } from '../decode/decoder';
 import { ram_to_core } from '../guest-memory';
@@ -90,8 +89,7 @@ function findNext(ask: bool): i32 {
 
 /** Where translated code begins, it is looked up. */
 function linkTo(uop: i32): i32 {
-  const trace = uop - UOP_SIZE;
-  return isTranslated(load<i32>(trace, TRACE_KEY), load<i32>(trace, TRACE_MODE)) ? LINK_LOOK_UP : uop;
+  return isTranslated(uop) ? LINK_LOOK_UP : uop;
 }
 
 function lookup(single: bool): i32 {

@@ -16,6 +16,7 @@ import type { Condition } from '../../isa/machine.ts';
 import { add, and, eq, fromBit, greaterS, greaterU, isZeroValue, lessS, low32, ne, or, shl, shrU, sub, toBit, xor } from '../../isa/value.ts';
 import type { Bit, Int } from '../../isa/value.ts';
 import * as L from '../../layout.ts';
+import * as S from '../../system-layout.ts';
 import { TRACE_HEAT } from '../../trace-layout.ts';
 import * as U from '../../uop.ts';
 import type { HandlerContext } from './context.ts';
@@ -265,9 +266,9 @@ class InterpreterWriter {
     const cs = L.SEGMENTS + L.SEG_CS * L.SEG_STRIDE;
     const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)));
     const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)));
-    const tag = body.load('i64.load', entry, L.TLB_EXEC);
+    const tag = body.load('i64.load', entry, L.TLB_CODE + L.TLB_EXEC);
     body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1), false);
-    const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_ADDEND) as Bit));
+    const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit));
     const mode = load32(L.MODE);
     const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES - 1);
     const slot = body.let('i32', shl(hash, 4));
@@ -292,6 +293,11 @@ class InterpreterWriter {
           body.if(and(ne(region as Bit, 0), isZeroValue(interpret.get())), () => {
             body.callIndirect(this.#regionType, region, [], this.#regionTable);
             body.popInto(interpret);
+            const before = left.get();
+            const count = (word: number, by: Int): void => body.store('i64.store', 0, add(body.load('i64.load', 0, word) as Int, by), word);
+            count(S.COUNT_TRANSLATED, fromBit(sub(before, body.load('i32.load', 0, L.LEFT) as Bit)));
+            count(S.COUNT_ENTRIES, 1n);
+            count(S.COUNT_UNDONE, fromBit(interpret.get()));
             body.set(left, body.load('i32.load', 0, L.LEFT));
             body.br(again);
           });

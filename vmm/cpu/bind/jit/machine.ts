@@ -65,6 +65,8 @@ export class JitMachine implements Machine {
   calls = false;
   #code: DataView;
   #at = 0;
+  /** Displacement of its page. */
+  #page = 0;
   transfer: Transfer | undefined;
   /** The text left for good. */
   over = false;
@@ -107,7 +109,8 @@ export class JitMachine implements Machine {
     return locals;
   }
 
-  begin(handler: Handler, code: DataView, at: number, calls: boolean): void {
+  begin(handler: Handler, code: DataView, at: number, page: number, calls: boolean): void {
+    this.#page = page;
     this.rep = handler.repeat;
     this.addressSize = handler.addressSize;
     this.addressing = handler.addressing;
@@ -150,11 +153,16 @@ export class JitMachine implements Machine {
   }
 
   get rip(): Int {
-    return this.let(add(this.ripPage.get(), BigInt(this.pageOffset)));
+    return this.let(add(this.pageBase, BigInt(this.pageOffset)));
+  }
+
+  /** RIP that belongs to offset 0 of the instruction's page. */
+  get pageBase(): Int {
+    return add(this.ripPage.get(), BigInt.asUintN(64, BigInt(this.#page)));
   }
 
   get nextRip(): Int {
-    return this.let(add(this.ripPage.get(), BigInt(this.pageOffset + this.#u8(U.UOP_LENGTH))));
+    return this.let(add(this.pageBase, BigInt(this.pageOffset + this.#u8(U.UOP_LENGTH))));
   }
 
   // -- operands
@@ -168,7 +176,7 @@ export class JitMachine implements Machine {
         if (operand.second) return BigInt(this.#i32(U.UOP_DISPLACEMENT) >>> 0);
         return operand.size === 64 ? this.#immediate : this.#immediate & 0xffff_ffffn;
       case 'relative':
-        return add(this.ripPage.get(), this.#immediate);
+        return add(this.pageBase, this.#immediate);
       case 'far':
         return this.#immediate;
       case 'segment':
@@ -288,8 +296,8 @@ export class JitMachine implements Machine {
   /** A base or index register as it is now. POP to memory uses the stack pointer as it is after the pop (SDM vol.2 POP). */
   #addressRegister(field: number): Int {
     if (field === L.ZERO) return 0n;
-    if (field === L.RIP_PAGE) return this.ripPage.get();
-    if (field === L.RIP_NEXT_PAGE) return add(this.ripPage.get(), 0x1000n);
+    if (field === L.RIP_PAGE) return this.pageBase;
+    if (field === L.RIP_NEXT_PAGE) return add(this.pageBase, 0x1000n);
     if (field === L.RSP && this.#stackPointer) return this.#stackPointer.get();
     return this.gpr[field >> 3]!.get();
   }

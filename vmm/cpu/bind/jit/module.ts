@@ -36,7 +36,7 @@ export function translateRegions(regions: readonly Region[], handlers: readonly 
     writer.exportFunction(`r${i}`, index);
     writeRegion(writer.body(index), region, handlers, imports);
   });
-  return writer.finish();
+  return writer.finish({ names: true });
 }
 
 function helpersOf(regions: readonly Region[], handlers: readonly Handler[]): Set<string> {

@@ -6,7 +6,7 @@ import { Label } from '../../../wasm/function-body.ts';
 import type { FunctionBody, Local } from '../../../wasm/function-body.ts';
 import { HANDLERS_RESERVED } from '../../decode/form-layout.ts';
 import type { Handler } from '../../isa/handlers.ts';
-import { add, eq, lessS, ne, or, sub, truncate } from '../../isa/value.ts';
+import { add, and, eq, lessS, ne, or, shrU, sub, toBit, truncate } from '../../isa/value.ts';
 import type { Bit, Int } from '../../isa/value.ts';
 import { analyseFlow } from '../../jit/graph.ts';
 import type { FlowGraph } from '../../jit/graph.ts';
@@ -19,6 +19,8 @@ import { JitMachine } from './machine.ts';
 import type { RegionHost, Transfer } from './machine.ts';
 
 const LOOP = 0x03;
+const INDEX_SHIFT = 12 - 5;
+const INDEX_MASK = (L.TLB_ENTRIES - 1) * L.TLB_ENTRY;
 /** Ways out, in the local of that name. */
 const LOOK_UP = 0;
 const INTERPRET = 1;
@@ -72,7 +74,7 @@ class RegionWriter implements RegionHost {
     this.#region = region;
     this.#handlers = handlers;
     this.#imports = imports;
-    this.#flow = analyseFlow(region.blocks);
+    this.#flow = analyseFlow(region.blocks.map((block) => ({ successors: this.#successors(block) })));
     this.#code = new DataView(region.code.buffer, region.code.byteOffset, region.code.byteLength);
     let at = 0;
     this.#codeAt = region.blocks.map(({ count }) => {
@@ -85,6 +87,11 @@ class RegionWriter implements RegionHost {
     this.#machine = new JitMachine(body, this, this.#vectorsUsed);
     this.#exitRip = body.local('i64');
     this.#exit = body.local('i32');
+  }
+
+  #successors(block: Block): number[] {
+    const after = block.returns ? this.#region.returnSites : [block.taken, block.next];
+    return after.filter((node) => node >= 0);
   }
 
   get mode(): number {
@@ -219,7 +226,12 @@ class RegionWriter implements RegionHost {
   #edge(from: number, to: number, rip: () => Int): void {
     const body = this.#body;
     const { flags } = this.#machine;
-    switch (this.#flow.kind(from, to)) {
+    const kind = this.#flow.kind(from, to);
+    if (kind !== 'outside' && this.#region.blocks[from]!.page !== this.#region.blocks[to]!.page) {
+      flags.settle();
+      this.#crossTo(this.#region.blocks[to]!.page, rip);
+    }
+    switch (kind) {
       case 'forward':
         if (!this.#flow.isMerge[to]) return this.#tree(to);
         flags.settle();
@@ -236,6 +248,17 @@ class RegionWriter implements RegionHost {
         flags.settle();
         this.#out(rip());
     }
+  }
+
+  /** Leaves unless the page at a displacement is still where it was: the TLB says so. */
+  #crossTo(page: number, rip: () => Int): void {
+    const body = this.#body;
+    const linear = add(this.#machine.ripPage.get(), BigInt.asUintN(64, BigInt(page)));
+    const low = toBit(linear);
+    const entry = body.let('i32', add(and(shrU(low, INDEX_SHIFT), INDEX_MASK), this.#machine.tlb.get()));
+    const moved = ne(sub(this.#region.pages.get(page)! | 0, low), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit);
+    const absent = ne(linear, body.load('i64.load', entry, L.TLB_CODE + L.TLB_EXEC) as Int);
+    body.if(or(moved, absent), () => this.#out(rip()), undefined, false);
   }
 
   #out(rip: Int): void {
@@ -267,7 +290,7 @@ class RegionWriter implements RegionHost {
       this.#releaseLocals();
       if (!handler) return this.leaveUndone(1);
       const { treatment, calls } = inliningOf(handler);
-      machine.begin(handler, this.#code, at, calls);
+      machine.begin(handler, this.#code, at, block.page, calls);
       if (treatment === 'leave') return this.leaveUndone(1);
       if (treatment === 'last') return this.#callLast(handler);
       if (treatment === 'call') {
@@ -299,19 +322,21 @@ class RegionWriter implements RegionHost {
     if (transfer.kind === 'dynamic') {
       this.#countDown(block.count);
       machine.flags.settle();
+      if (block.returns) this.#returns(node, transfer.target);
       this.#out(transfer.target);
       return;
     }
-    const displacement = machine.relativeTarget();
+    const displacement = BigInt(block.page) + machine.relativeTarget();
     const direct = isDirect(handler, this.mode);
-    const inPage = direct && displacement >= 0n && displacement <= 0xfffn;
+    const inside = direct && block.taken >= 0 && this.#flow.kind(node, block.taken) !== 'outside';
+    const inPage = direct && displacement - BigInt(block.page) >= 0n && displacement - BigInt(block.page) <= 0xfffn;
     const target = (): Int => (direct && this.mode & L.MODE_CODE64 ? this.#ripAt(displacement) : truncate(this.#ripAt(displacement), transfer.size));
     // What the branch may fault on is looked at while it can still be left undone.
     const { condition } = transfer;
     const taken = typeof condition === 'number' ? condition : body.let('i32', condition);
-    if (!inPage) this.#checkTarget(taken, target);
+    if (!inPage && !inside) this.#checkTarget(taken, target);
     this.#countDown(block.count);
-    const takenEdge = (): void => this.#edge(node, inPage ? block.taken : -1, target);
+    const takenEdge = (): void => this.#edge(node, direct ? block.taken : -1, target);
     if (taken === 1) return takenEdge();
     const { flags } = machine;
     const state = flags.state;
@@ -319,6 +344,19 @@ class RegionWriter implements RegionHost {
       flags.state = state;
       this.#edge(node, block.next, () => this.#ripAt(block.end));
     });
+  }
+
+  /** To the call sites of the region, if one of them is meant. */
+  #returns(node: number, target: Int): void {
+    const body = this.#body;
+    const { flags } = this.#machine;
+    const state = flags.state;
+    const offset = body.let('i64', sub(target, this.#machine.ripPage.get()));
+    for (const site of this.#region.returnSites) {
+      if (this.#flow.kind(node, site) === 'outside') continue;
+      body.if(eq(offset as Int, BigInt(this.#region.blocks[site]!.start)), () => this.#edge(node, site, () => target));
+      flags.state = state;
+    }
   }
 
   #checkTarget(taken: Bit, target: () => Int): void {
@@ -358,6 +396,11 @@ class RegionWriter implements RegionHost {
 
   announce(): void {
     const { left } = this.#machine;
+    if (this.#region.pages.size > 1) {
+      const base = this.#ripAt(this.#block.page);
+      this.#body.store('i64.store', 0, base, L.RIP_PAGE);
+      this.#body.store('i64.store', 0, add(base, 0x1000n), L.RIP_NEXT_PAGE);
+    }
     this.#body.store('i32.store', 0, this.#uop, L.CURRENT_UOP);
     // Helpers take UOP_INDEX, which counts from the start of the trace, off LEFT.
     this.#body.store('i32.store', 0, add(left.get() as Bit, this.#block.index), L.LEFT);
@@ -417,8 +460,8 @@ class RegionWriter implements RegionHost {
     );
   }
 
-  /** Of the instruction in its page. */
+  /** Displacement of the instruction. */
   get #offset(): number {
-    return this.#code.getUint16(this.#at + U.UOP_PAGE_OFFSET, true);
+    return this.#block.page + this.#code.getUint16(this.#at + U.UOP_PAGE_OFFSET, true);
   }
 }

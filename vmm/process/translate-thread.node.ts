@@ -1,0 +1,14 @@
+/** The thread that translates: regions in, WebAssembly modules out. Its code is compiled here too, so that the processor's thread only has to put it in place. */
+import { setFlagsFromString } from 'node:v8';
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { compileRegions } from '../accel/wasm/region-compiler.ts';
+import { deriveInstructions } from '../cpu/isa/handlers.ts';
+import { encodings } from '../cpu/isa/index.ts';
+import type { Region } from '../cpu/jit/region.ts';
+
+// Otherwise V8 puts compiling off to the first call, on the processor's thread.
+setFlagsFromString('--no-wasm-lazy-compilation');
+
+const { handlers } = deriveInstructions(encodings);
+const port = workerData as MessagePort;
+port.on('message', (regions: readonly Region[]) => port.postMessage(compileRegions(regions, handlers)));
