@@ -71,8 +71,8 @@ export type VcpuExit = 'budget' | 'halt' | 'kicked' | 'shutdown' | { readonly de
  * Methods other than `run` may be called between slices and from inside a bus access that `run` makes.
  */
 export interface Vcpu {
-  /** Executes at most `budget` instructions. */
-  run(budget: number): VcpuExit;
+  /** Executes at most `budget` instructions; unless `exactly`, some tens more or less are welcome if that is cheaper. */
+  run(budget: number, exactly?: boolean): VcpuExit;
   /** Level of INTR. */
   interrupt(pending: boolean): void;
   /** An edge on NMI. */

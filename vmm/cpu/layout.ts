@@ -198,6 +198,8 @@ export const PHYSICAL_PAGES_COUNT = 0x200000;
 export const TRACE_HASH = 0x5600000;
 export const TRACE_HASH_ENTRIES = 0x40000;
 export const TRACE_HASH_ENTRY = 16;
+/** Entries come in pairs, the one used last first. */
+export const TRACE_HASH_PAIR = 32;
 export const TRACE_HASH_REGION = 12;
 /** Regions there may be at once. */
 export const REGION_SLOTS = 0x4000;

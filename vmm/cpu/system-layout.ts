@@ -99,6 +99,8 @@ export const COUNT_EXCEPTIONS = 0x5c0;
 export const COUNT_TRANSLATED = 0x7e0;
 export const COUNT_ENTRIES = 0x7e8;
 export const COUNT_UNDONE = 0x7f0;
+/** A slice is over when fewer instructions are left in it: 1, or as many as a trace may have where the budget need not be kept to the instruction. */
+export const LEAST_LEFT = 0x7d0; // i32
 /** Traces decoded. */
 export const COUNT_TRACES = 0x7d8;
 /** Bases of ES CS SS DS as loaded, i64 each: SEG_BASE is 0 in 64-bit mode. */

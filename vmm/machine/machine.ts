@@ -202,7 +202,7 @@ export class Machine {
     for (const vcpu of this.vcpus) {
       const before = vcpu.instructions;
       this.clock.enter(() => vcpu.instructions - before);
-      const exit = vcpu.run(budget);
+      const exit = vcpu.run(budget, this.#options.deterministic);
       this.clock.leave();
       if (exit !== 'halt') halted = false;
       this.#handle(exit);

@@ -132,8 +132,8 @@ export class Translator {
     const core = this.#core;
     const { key, mode, slot } = installed;
     core.setInt32(first - UOP_SIZE + TRACE_REGION, slot, true);
-    const entry = traceHashEntry(key, mode);
-    if (core.getInt32(entry, true) === (key | 0) && core.getInt32(entry + 4, true) === mode) core.setInt32(entry + TRACE_HASH_REGION, slot, true);
+    const entry = traceHashEntry(core, key, mode);
+    if (entry !== 0) core.setInt32(entry + TRACE_HASH_REGION, slot, true);
     for (let trace = core.getInt32(CODE_PAGES + (key >>> 12) * 4, true); trace !== 0; trace = core.getInt32(trace + TRACE_NEXT, true)) {
       const end = trace + UOP_SIZE * (core.getInt32(trace + TRACE_COUNT, true) + 1);
       for (let uop = trace + UOP_SIZE; uop < end; uop += UOP_SIZE) {
@@ -173,8 +173,8 @@ export class Translator {
     const core = this.#core;
     this.#forget(owner.traces, owner);
     this.#installed.delete(nameOf(owner));
-    const entry = traceHashEntry(owner.key, owner.mode);
-    if (core.getInt32(entry + TRACE_HASH_REGION, true) === owner.slot) core.setInt32(entry + TRACE_HASH_REGION, 0, true);
+    const entry = traceHashEntry(core, owner.key, owner.mode);
+    if (entry !== 0 && core.getInt32(entry + TRACE_HASH_REGION, true) === owner.slot) core.setInt32(entry + TRACE_HASH_REGION, 0, true);
     core.setInt32(owner.first - UOP_SIZE + TRACE_REGION, 0, true);
     this.#table.set(owner.slot, null);
     this.#freeSlots.push(owner.slot);

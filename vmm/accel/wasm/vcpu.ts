@@ -15,6 +15,8 @@ import type { Translator } from './translator.ts';
 
 /** run() looks at the doorbell at least this often, in instructions. */
 const DOORBELL_INTERVAL = 100_000;
+/** Instructions of a trace at most: what a budget may fall short by. */
+const LONGEST_TRACE = 64;
 
 /** A processor of the wasm engine. */
 export class WasmVcpu implements Vcpu {
@@ -49,10 +51,12 @@ export class WasmVcpu implements Vcpu {
     view.setBigUint64(S.MSR_TSC_ADJUST, 0n, true);
   }
 
-  run(budget: number): VcpuExit {
+  run(budget: number, exactly = true): VcpuExit {
     const { view, system, run } = this.#core;
-    let left = budget;
-    while (left > 0) {
+    const least = exactly ? 1 : LONGEST_TRACE;
+    view.setInt32(S.LEAST_LEFT, least, true);
+    let left = Math.max(budget, least);
+    while (left >= least) {
       if (Atomics.load(this.#options.doorbell, 0) !== 0) return 'kicked';
       this.#translator?.poll();
       const slice = Math.min(left, DOORBELL_INTERVAL);

@@ -22,6 +22,7 @@ import {
   TRACE_HASH,
   TRACE_HASH_ENTRIES,
   TRACE_HASH_ENTRY,
+  TRACE_HASH_PAIR,
 } from '../layout.ts';
 import { TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT } from '../trace-layout.ts';
 import { UOP_HANDLER, UOP_IMMEDIATE, UOP_INDEX, UOP_LENGTH, UOP_PAGE_OFFSET, UOP_SIZE } from '../uop.ts';
@@ -70,9 +71,13 @@ export interface Region {
   readonly code: Uint8Array;
 }
 
-/** Address of the hash entry of a trace; the same function as assembly/trace/cache.ts. */
-export function traceHashEntry(key: number, mode: number): number {
-  return TRACE_HASH + ((key ^ (key >>> 13) ^ (mode << 9)) & (TRACE_HASH_ENTRIES - 1)) * TRACE_HASH_ENTRY;
+/** Address of the hash entry of a trace, 0 if the hash does not have it; the same function as in assembly/trace/cache.ts. */
+export function traceHashEntry(core: DataView, key: number, mode: number): number {
+  const pair = TRACE_HASH + ((key ^ (key >>> 13) ^ (mode << 9)) & (TRACE_HASH_ENTRIES / 2 - 1)) * TRACE_HASH_PAIR;
+  for (const entry of [pair, pair + TRACE_HASH_ENTRY]) {
+    if (core.getInt32(entry, true) === (key | 0) && core.getInt32(entry + 4, true) === mode) return entry;
+  }
+  return 0;
 }
 
 /** A relative branch whose target is its displacement: not one that is cut to 16 bits in wider code. */
@@ -229,8 +234,8 @@ class RegionFormer {
   #find(key: number): number {
     const core = this.#core;
     const mode = this.#mode;
-    const entry = traceHashEntry(key, mode);
-    if (core.getInt32(entry, true) === (key | 0) && core.getInt32(entry + 4, true) === mode) return core.getInt32(entry + 8, true);
+    const entry = traceHashEntry(core, key, mode);
+    if (entry !== 0) return core.getInt32(entry + 8, true);
     for (let trace = core.getInt32(CODE_PAGES + (key >>> 12) * 4, true); trace !== 0; trace = core.getInt32(trace + TRACE_NEXT, true)) {
       if (core.getInt32(trace + TRACE_KEY, true) === (key | 0) && core.getInt32(trace + TRACE_MODE, true) === mode) return trace + UOP_SIZE;
     }

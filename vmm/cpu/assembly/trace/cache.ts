@@ -4,7 +4,7 @@
 // micro-op numbers held by generated code, links and return stacks stay valid: they find HANDLER_RELOOKUP there.
 import { HANDLER_RELOOKUP } from '../../decode/form-layout.ts';
 import { CODE_CACHE, CODE_CACHE_END, CODE_DROPS, CODE_GRANULES, CODE_PAGES, LINK_FROM, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../../layout.ts';
-import { TRACE_HASH_REGION } from '../../layout.ts';
+import { TRACE_HASH_PAIR, TRACE_HASH_REGION } from '../../layout.ts';
 import { COUNT_TRACES } from '../../system-layout.ts';
 import { TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_REGION, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
 import { UOP_HANDLER, UOP_LINK, UOP_SIZE } from '../../uop.ts';
@@ -21,15 +21,23 @@ export const MAX_TRACE: i32 = 64;
 const ROOM: i32 = (MAX_TRACE + 2) * UOP_SIZE;
 
 @inline
+function hashPair(key: i32, mode: i32): i32 {
+  const hash = (key ^ (key >>> 13) ^ (mode << 9)) & (TRACE_HASH_ENTRIES / 2 - 1);
+  return TRACE_HASH + hash * TRACE_HASH_PAIR;
+}
+
+/** The entry of a trace, 0 if the hash does not have it. */
 function hashEntry(key: i32, mode: i32): i32 {
-  const hash = (key ^ (key >>> 13) ^ (mode << 9)) & (TRACE_HASH_ENTRIES - 1);
-  return TRACE_HASH + hash * TRACE_HASH_ENTRY;
+  const pair = hashPair(key, mode);
+  if (load<i32>(pair) == key && load<i32>(pair, 4) == mode) return pair;
+  const second = pair + TRACE_HASH_ENTRY;
+  return load<i32>(second) == key && load<i32>(second, 4) == mode ? second : 0;
 }
 
 /** First micro-op of the trace at a RAM offset, 0 if there is none (any more). */
 export function findTrace(key: i32, mode: i32): i32 {
   const entry = hashEntry(key, mode);
-  if (load<i32>(entry) == key && load<i32>(entry, 4) == mode) return load<i32>(entry, 8);
+  if (entry != 0 && load<i32>(entry, 8) != 0) return load<i32>(entry, 8);
   // Another trace may have taken its place in the hash.
   for (let trace = load<i32>(CODE_PAGES + (key >>> 12) * 4); trace != 0; trace = load<i32>(trace, TRACE_NEXT)) {
     if (load<i32>(trace, TRACE_KEY) != key || load<i32>(trace, TRACE_MODE) != mode) continue;
@@ -42,7 +50,11 @@ export function findTrace(key: i32, mode: i32): i32 {
 function enterHash(trace: i32): void {
   const key = load<i32>(trace, TRACE_KEY);
   const mode = load<i32>(trace, TRACE_MODE);
-  const entry = hashEntry(key, mode);
+  let entry = hashEntry(key, mode);
+  if (entry == 0) {
+    entry = hashPair(key, mode);
+    memory.copy(entry + TRACE_HASH_ENTRY, entry, TRACE_HASH_ENTRY);
+  }
   store<i32>(entry, key);
   store<i32>(entry, mode, 4);
   store<i32>(entry, trace + UOP_SIZE, 8);
@@ -145,7 +157,7 @@ function drop(trace: i32): void {
     store<i32>(CODE_DROPS, load<i32>(CODE_DROPS) + 1);
     translation_dropped(trace + UOP_SIZE);
   }
-  if (load<i32>(entry, 8) == trace + UOP_SIZE) {
+  if (entry != 0 && load<i32>(entry, 8) == trace + UOP_SIZE) {
     store<i32>(entry, 0, 8);
     store<i32>(entry, 0, TRACE_HASH_REGION);
   }

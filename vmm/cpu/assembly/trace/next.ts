@@ -24,6 +24,7 @@ import {
   SEG_STRIDE,
   SLICE_END,
 } from '../../layout.ts';
+import { LEAST_LEFT } from '../../system-layout.ts';
 import { LINK_LOOK_UP, UOP_HANDLER, UOP_INDEX, UOP_LENGTH, UOP_LINK, UOP_PAGE_OFFSET, UOP_SIZE } from '../../uop.ts';
 import { DECODED_ENDS, DECODED_MORE, decode } from '../decode/decoder';
 import { ram_to_core } from '../guest-memory';
@@ -71,7 +72,7 @@ function findNext(ask: bool): i32 {
       if (load<i32>(FAULT_VECTOR) >= 0) continue;
       if (answer != GO_ON) single = true;
     }
-    if (load<i32>(LEFT) <= 0) {
+    if (load<i32>(LEFT) < load<i32>(LEAST_LEFT)) {
       store<i32>(EXIT_REASON, EXIT_BUDGET);
       return 0;
     }

@@ -270,16 +270,28 @@ class InterpreterWriter {
     body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1), false);
     const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit));
     const mode = load32(L.MODE);
-    const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES - 1);
-    const slot = body.let('i32', shl(hash, 4));
-    body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH) as Bit, key), 1), false);
-    body.brIf(slow, xor(eq(body.load('i32.load', slot, L.TRACE_HASH + 4) as Bit, mode), 1), false);
+    const hash = and(xor(xor(key as Bit, shrU(key as Bit, 13)), shl(mode, 9)), L.TRACE_HASH_ENTRIES / 2 - 1);
+    const slot = body.local('i32');
+    body.set(slot, shl(hash, 5));
+    const differs = (): Bit => {
+      const at = body.let('i32', slot.get());
+      return or(ne(body.load('i32.load', at, L.TRACE_HASH) as Bit, key), ne(body.load('i32.load', at, L.TRACE_HASH + 4) as Bit, mode));
+    };
+    body.if(
+      differs(),
+      () => {
+        body.set(slot, add(slot.get() as Bit, L.TRACE_HASH_ENTRY));
+        body.brIf(slow, differs(), false);
+      },
+      undefined,
+      false,
+    );
     const page = body.let('i64', sub(rip, and(linear as Int, 0xfffn)));
     const limit = fromBit(body.load('i32.load', 0, cs + L.SEG_LIMIT));
     body.if(isZeroValue(and(mode, L.MODE_CODE64)), () => body.brIf(slow, greaterU(low32(add(page as Int, 0xfffn)), limit), false));
     body.store('i64.store', 0, page, L.RIP_PAGE);
     body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
-    return slot;
+    return slot.get();
   }
 
   /** RIP to micro-op. Translated code that begins there is run first, unless it asked for an instruction to be interpreted. */
