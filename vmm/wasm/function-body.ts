@@ -11,6 +11,7 @@ import type { LaneOperator, WasmType } from './operators.ts';
 
 export const valueTypes: Readonly<Record<WasmType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const EMPTY_BLOCK = 0x40;
+const FREE_LISTS: readonly WasmType[] = ['i32', 'i64', 'f32', 'f64', 'v128'];
 
 /** Target of branches: the end of a block or the start of a loop. */
 export class Label {
@@ -80,6 +81,7 @@ export class FunctionBody {
   readonly #locals: WasmType[];
   readonly #params: number;
   readonly #free: Record<WasmType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  readonly #kept: boolean[] = [];
   #open = 0;
 
   constructor(params: readonly WasmType[]) {
@@ -106,6 +108,19 @@ export class FunctionBody {
     const kept = new Set(keep.map((local) => local.index));
     for (const list of Object.values(this.#free)) list.length = 0;
     for (let i = this.#locals.length - 1; i >= this.#params; i--) if (!kept.has(i)) this.#free[this.#locals[i]!].push(i);
+  }
+
+  get localCount(): number {
+    return this.#locals.length;
+  }
+
+  /** The same for the locals from number `first` on. */
+  releaseFrom(first: number, keep: readonly Local[]): void {
+    for (const type of FREE_LISTS) this.#free[type].length = 0;
+    const kept = this.#kept;
+    for (const { index } of keep) kept[index] = true;
+    for (let i = this.#locals.length - 1; i >= first; i--) if (!kept[i]) this.#free[this.#locals[i]!].push(i);
+    for (const { index } of keep) kept[index] = false;
   }
 
   set<T extends WasmType>(local: Local<T>, value: ExpressionOf<T>): void {

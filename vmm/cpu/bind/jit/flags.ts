@@ -44,8 +44,11 @@ interface Known {
   readonly pending: Readonly<Partial<Record<Flag, Bit>>>;
 }
 
-/** A point in the translation to come back to. */
-export type FlagState = Known | undefined;
+/**
+ * A point in the translation to come back to. `memory`: nothing was done to them since the region was entered, core memory has them and the locals do not;
+ * `joined`: the locals have them.
+ */
+export type FlagState = Known | 'memory' | 'joined';
 
 export class JitFlags {
   readonly #body: FunctionBody;
@@ -54,7 +57,7 @@ export class JitFlags {
   readonly #a: Local<'i64'>;
   readonly #r: Local<'i64'>;
   readonly #dynamic: FlagsEmitter;
-  #known: Known | undefined;
+  #state: FlagState = 'memory';
 
   constructor(body: FunctionBody) {
     this.#body = body;
@@ -72,9 +75,15 @@ export class JitFlags {
     this.#dynamic = new FlagsEmitter(body, words);
   }
 
-  /** Locals that must keep their values. */
+  get #known(): Known | undefined {
+    return typeof this.#state === 'object' ? this.#state : undefined;
+  }
+  set #known(known: Known) {
+    this.#state = known;
+  }
+
+  /** Locals, of those that come and go, that must keep their values. */
   keep(into: Local[]): void {
-    into.push(this.#flags, this.#mask, this.#a, this.#r);
     if (!this.#known) return;
     const { a, r, b, pending } = this.#known;
     for (const value of [a, r, b, ...Object.values(pending)]) if (typeof value === 'object') collectLocals(value, into);
@@ -82,17 +91,29 @@ export class JitFlags {
 
   // -- between translated code and core memory
 
+  /** EFLAGS itself; what is lazy when it is asked for. */
   fill(): void {
     const body = this.#body;
     body.pushLoad('i32.load', 0, FLAGS);
     body.popInto(this.#flags);
+    this.#state = 'memory';
+  }
+
+  #fillLazy(): void {
+    const body = this.#body;
     body.pushLoad('i32.load', 0, LAZY_MASK);
     body.popInto(this.#mask);
     body.pushLoad('i64.load', 0, LAZY_A);
     body.popInto(this.#a);
     body.pushLoad('i64.load', 0, LAZY_R);
     body.popInto(this.#r);
-    this.#known = undefined;
+  }
+
+  /** Before what depends on the flags as they are. */
+  #want(): void {
+    if (this.#state !== 'memory') return;
+    this.#fillLazy();
+    this.#state = 'joined';
   }
 
   /** After `settle`. */
@@ -105,14 +126,15 @@ export class JitFlags {
   }
 
   get state(): FlagState {
-    return this.#known;
+    return this.#state;
   }
   set state(state: FlagState) {
-    this.#known = state;
+    this.#state = state;
   }
 
   /** Makes the locals say all that is known; what is known does not change (for code on the way out). */
   settle(): void {
+    if (this.#state === 'memory') this.#fillLazy();
     if (!this.#known) return;
     const { lazy, subtraction, size, pending } = this.#known;
     this.#mergePending(pending);
@@ -122,7 +144,7 @@ export class JitFlags {
   /** Forgets, for a place that control reaches from elsewhere too. */
   join(): void {
     this.settle();
-    this.#known = undefined;
+    this.#state = 'joined';
   }
 
   #mergePending(pending: Known['pending']): void {
@@ -155,12 +177,14 @@ export class JitFlags {
 
   /** All but CF. */
   step(size: Size, a: Int, r: Int, down: boolean): void {
+    this.#want();
     const cf = this.#kept('cf');
     const pending = this.#without(ALL_FLAGS & ~1);
     this.#lazy(ALL_FLAGS & ~1, down, size, a, r, down ? 1n : undefined, cf === undefined ? pending : { ...pending, cf });
   }
 
   result(size: Size, r: Int, rest: { readonly cf?: Bit; readonly of?: Bit; readonly af?: Bit }): void {
+    if (rest.cf === undefined || rest.of === undefined || rest.af === undefined) this.#want();
     const pending: Partial<Record<Flag, Bit>> = { ...this.#without(ALL_FLAGS) };
     for (const name of ['cf', 'of', 'af'] as const) {
       const value = rest[name] ?? this.#kept(name);
@@ -171,12 +195,14 @@ export class JitFlags {
   }
 
   set(flags: Partial<Record<Flag, Bit>>): void {
+    this.#want();
     if (!this.#known) {
       this.#dynamic.set(flags);
       return;
     }
     const written = flagMask(...(Object.keys(flags) as Flag[]));
-    this.#known = { ...this.#known, lazy: this.#known.lazy & ~written, pending: { ...this.#known.pending, ...flags } };
+    const known = this.#known;
+    this.#known = { ...known, lazy: known.lazy & ~written, pending: { ...known.pending, ...flags } };
   }
 
   /** Pending flags beyond those of a mask; DF and the like stay. */
@@ -210,6 +236,7 @@ export class JitFlags {
   // -- reading
 
   read(flag: Flag): Bit {
+    if (flag !== 'df') this.#want();
     const known = this.#known;
     if (!known) return this.#dynamic.read(flag);
     const pending = known.pending[flag];
@@ -241,6 +268,7 @@ export class JitFlags {
 
   /** A condition of Jcc, SETcc, CMOVcc: 0 or 1 (SDM vol.1 appendix B). */
   condition(condition: Condition): Bit {
+    this.#want();
     const known = this.#known;
     if (!known) return this.#dynamic.condition(condition);
     const { a, r, b, size, subtraction, lazy } = known;

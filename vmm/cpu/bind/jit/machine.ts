@@ -102,13 +102,6 @@ export class JitMachine implements Machine {
     return this.#vectors[n];
   }
 
-  /** Locals that live through the whole region. */
-  get permanent(): Local[] {
-    const locals: Local[] = [...this.gpr, this.ripPage, this.left, this.tlb, this.sseOff];
-    for (const local of this.#vectors) if (local) locals.push(local);
-    return locals;
-  }
-
   begin(handler: Handler, code: DataView, at: number, page: number, calls: boolean): void {
     this.#page = page;
     this.rep = handler.repeat;
@@ -573,16 +566,17 @@ export class JitMachine implements Machine {
       else otherwise?.();
       return;
     }
-    const before = this.flags.state;
     // Where one arm changes the flags, what is known goes into the locals on both ways.
     if (this.#armsWriteFlags) this.flags.settle();
+    if (this.#armsWriteFlags && this.flags.state === 'memory') this.flags.state = 'joined';
+    const before = this.flags.state;
     const arm = (code: () => void) => (): void => {
       this.flags.state = before;
       this.#arm(code);
       if (this.#armsWriteFlags) this.flags.settle();
     };
     this.body.if(condition, arm(then), otherwise && arm(otherwise), likely);
-    this.flags.state = this.#armsWriteFlags ? undefined : before;
+    this.flags.state = this.#armsWriteFlags ? 'joined' : before;
   }
 
   #arm(code: () => void): void {

@@ -58,7 +58,12 @@ class RegionWriter implements RegionHost {
   #usesSse = false;
   /** Most instructions executed between two looks at what is left. */
   #longest = 0;
+  /** The ways out: with flags that core memory has not, and with those it has. */
   readonly #leave = new Label();
+  readonly #leaveClean = new Label();
+  /** Locals from here on come and go. */
+  #firstTemporary = 0;
+  readonly #kept: Local[] = [];
   readonly #exitRip: Local<'i64'>;
   readonly #exit: Local<'i32'>;
   readonly #blockLabels = new Map<number, Label>();
@@ -160,11 +165,15 @@ class RegionWriter implements RegionHost {
       body.set(this.#machine.sseOff, body.load('i32.load', 0, L.SSE_OFF));
     }
     this.#fill();
+    body.open(this.#leaveClean);
     body.open(this.#leave);
+    this.#firstTemporary = body.localCount;
     this.#tree(0);
     body.unreachable();
     body.end(this.#leave);
-    this.#spill();
+    this.#machine.flags.spill();
+    body.end(this.#leaveClean);
+    this.#spillRegisters();
     body.store('i32.store', 0, left.get(), L.LEFT);
     body.if(eq(this.#exit.get(), FAULT), () => body.return(0), undefined, false);
     body.store('i64.store', 0, this.#exitRip.get(), L.RIP);
@@ -189,14 +198,12 @@ class RegionWriter implements RegionHost {
     flags.fill();
   }
 
-  /** The other way. The flags are settled. */
-  #spill(): void {
+  #spillRegisters(): void {
     const body = this.#body;
     for (let n = 0; n < 16; n++) {
       if ((this.#changed >> n) & 1) body.store('i64.store', 0, this.#machine.gpr[n]!.get(), L.GPR + n * 8);
       if ((this.#vectorsChanged >> n) & 1) body.store('v128.store', 0, this.#machine.vectorLocal(n)!.get(), L.XMM + n * L.XMM_STRIDE);
     }
-    this.#machine.flags.spill();
   }
 
   // -- control flow
@@ -218,7 +225,7 @@ class RegionWriter implements RegionHost {
     this.#body.open(label);
     this.#within(node, count - 1);
     this.#body.end(label);
-    this.#machine.flags.state = undefined;
+    this.#machine.flags.state = 'joined';
     this.#tree(merge);
   }
 
@@ -227,10 +234,7 @@ class RegionWriter implements RegionHost {
     const body = this.#body;
     const { flags } = this.#machine;
     const kind = this.#flow.kind(from, to);
-    if (kind !== 'outside' && this.#region.blocks[from]!.page !== this.#region.blocks[to]!.page) {
-      flags.settle();
-      this.#crossTo(this.#region.blocks[to]!.page, rip);
-    }
+    if (kind !== 'outside' && this.#region.blocks[from]!.page !== this.#region.blocks[to]!.page) this.#crossTo(this.#region.blocks[to]!.page, rip);
     switch (kind) {
       case 'forward':
         if (!this.#flow.isMerge[to]) return this.#tree(to);
@@ -238,14 +242,13 @@ class RegionWriter implements RegionHost {
         body.br(this.#blockLabels.get(to)!);
         return;
       case 'back': {
-        flags.settle();
+        flags.join();
         const due = or(lessS(this.#machine.left.get(), this.#longest + 1), body.load('i32.load', 0, L.EVENTS));
         body.if(due, () => this.#out(rip()), undefined, false);
         body.br(this.#loopLabels.get(to)!);
         return;
       }
       case 'outside':
-        flags.settle();
         this.#out(rip());
     }
   }
@@ -263,8 +266,19 @@ class RegionWriter implements RegionHost {
 
   #out(rip: Int): void {
     this.#body.set(this.#exitRip, rip);
-    this.#body.set(this.#exit, LOOK_UP);
-    this.#body.br(this.#leave);
+    this.#goOut(LOOK_UP);
+  }
+
+  /** To the way out that suits the flags. What is known of them does not change. */
+  #goOut(exit: number): void {
+    const body = this.#body;
+    const { flags } = this.#machine;
+    body.set(this.#exit, exit);
+    if (flags.state === 'memory') body.br(this.#leaveClean);
+    else {
+      flags.settle();
+      body.br(this.#leave);
+    }
   }
 
   #countDown(instructions: number): void {
@@ -309,10 +323,9 @@ class RegionWriter implements RegionHost {
   }
 
   #releaseLocals(): void {
-    const keep = this.#machine.permanent;
-    keep.push(this.#exitRip, this.#exit);
-    this.#machine.flags.keep(keep);
-    this.#body.releaseLocals(keep);
+    this.#kept.length = 0;
+    this.#machine.flags.keep(this.#kept);
+    this.#body.releaseFrom(this.#firstTemporary, this.#kept);
   }
 
   #transfer(node: number, handler: Handler, transfer: Transfer): void {
@@ -321,7 +334,6 @@ class RegionWriter implements RegionHost {
     const machine = this.#machine;
     if (transfer.kind === 'dynamic') {
       this.#countDown(block.count);
-      machine.flags.settle();
       if (block.returns) this.#returns(node, transfer.target);
       this.#out(transfer.target);
       return;
@@ -371,11 +383,9 @@ class RegionWriter implements RegionHost {
   leaveUndone(condition: Bit): void {
     const body = this.#body;
     const out = (): void => {
-      this.#machine.flags.settle();
       this.#countDown(this.#instruction);
       body.set(this.#exitRip, this.#ripAt(this.#offset));
-      body.set(this.#exit, INTERPRET);
-      body.br(this.#leave);
+      this.#goOut(INTERPRET);
     };
     if (condition === 0) return;
     if (typeof condition === 'number') out();
@@ -383,10 +393,8 @@ class RegionWriter implements RegionHost {
   }
 
   leaveFaulted(): void {
-    this.#machine.flags.settle();
     this.#countDown(this.#instruction + 1);
-    this.#body.set(this.#exit, FAULT);
-    this.#body.br(this.#leave);
+    this.#goOut(FAULT);
   }
 
   /** Address of the micro-op in the code cache: helpers find RIP and the instruction count by it. */
@@ -410,8 +418,11 @@ class RegionWriter implements RegionHost {
   #runHandler(handler: Handler): void {
     const body = this.#body;
     const { flags } = this.#machine;
-    flags.join();
-    this.#spill();
+    if (flags.state !== 'memory') {
+      flags.settle();
+      flags.spill();
+    }
+    this.#spillRegisters();
     this.announce();
     body.callIndirect(this.#imports.handlerType, handler.number, [this.#uop], this.#imports.handlerTable);
   }
@@ -424,7 +435,7 @@ class RegionWriter implements RegionHost {
     this.#runHandler(handler);
     this.#body.drop();
     this.#storeLeftAfter();
-    this.#body.return(0);
+    this.#body.returnCall(this.#imports.dispatch, []);
   }
 
   #callHandler(handler: Handler): void {
@@ -451,7 +462,6 @@ class RegionWriter implements RegionHost {
     body.if(
       ne(drops, body.load('i32.load', 0, L.CODE_DROPS) as Bit),
       () => {
-        this.#machine.flags.settle();
         this.#countDown(this.#instruction + 1);
         this.#out(this.#ripAt(this.#offset + this.#code.getUint8(this.#at + U.UOP_LENGTH)));
       },
