@@ -81,7 +81,7 @@ async function compileAssembly(): Promise<Uint8Array> {
   const messages: string[] = [];
   const collect = { write: (text: string | Uint8Array) => messages.push(typeof text === 'string' ? text : new TextDecoder().decode(text)) };
   let binary: Uint8Array | undefined;
-  const options = ['-O3', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--enable', 'simd', '--debug', '--outFile', 'system.wasm'];
+  const options = ['-O3', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--enable', 'simd', '--outFile', 'system.wasm'];
   options.push('--initialMemory', String(CORE_MEMORY_PAGES), '--maximumMemory', String(CORE_MEMORY_PAGES), '--memoryBase', String(STATIC_DATA));
   const { error } = await asc.main([...entries, ...options, '--baseDir', sources], {
     stdout: collect,

@@ -5,6 +5,8 @@
 import { CpuCore } from '../../vmm/accel/wasm/core.ts';
 import { WasmEngine } from '../../vmm/accel/wasm/engine.ts';
 import type { EngineBinaries, InterpreterExports } from '../../vmm/accel/wasm/engine.ts';
+import { ImmediateCompiler } from '../../vmm/accel/wasm/region-compiler.ts';
+import { Translator } from '../../vmm/accel/wasm/translator.ts';
 import type { HostImports } from '../../vmm/accel/wasm/host-imports.ts';
 import { Oracle } from '../../vmm/cpu/bind/oracle.ts';
 import type { Helpers } from '../../vmm/cpu/bind/oracle.ts';
@@ -18,7 +20,8 @@ import { SingleSteps } from './single-steps.ts';
 import { UOP_PAGE_OFFSET } from '../../vmm/cpu/uop.ts';
 import { GuestMemory, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../vmm/memory/physical-map.ts';
 
-export type Binding = 'interp' | 'oracle' | 'jit';
+/** `jit`: each instruction as a region of its own; `regions`: the interpreter with all code translated that was decoded before. */
+export type Binding = 'interp' | 'oracle' | 'jit' | 'regions';
 export type Mode = 64 | 32 | 16 | 'real';
 
 const WINDOW = 0x10000;
@@ -73,7 +76,10 @@ export class Rig {
     this.load({});
     const limited = (next: string) => (): number => {
       const pending = this.core.getInt32(L.FAULT_VECTOR, true) >= 0 && mode !== 'real';
-      return pending || this.#traces-- <= 0 ? 0 : (this.system[next]!() as number);
+      if (pending || this.#traces-- <= 0) return 0;
+      const uop = this.system[next]!() as number;
+      if (uop > L.CODE_CACHE) cpu.translator?.hot(uop);
+      return uop;
     };
     const system: Helpers = { ...this.system, first_trace: limited('first_trace'), next_trace: limited('next_trace') };
     if (binding === 'oracle') {
@@ -82,6 +88,7 @@ export class Rig {
     } else {
       const imports = { memory: { core: cpu.memory, ram: memory.memory }, system, translator: { hot_trace: () => {} } };
       const interpreter = new WebAssembly.Instance(engine.interpreter, imports).exports as unknown as InterpreterExports;
+      if (binding === 'regions') cpu.translator = translatorOf(cpu, engine, memory.memory, interpreter);
       this.#runSlice = interpreter.run;
       if (binding === 'jit')
         this.#runSlice = new SingleSteps(cpu, system, engine.instructions.handlers, memory.memory, interpreter, () => this.#traces++).run;
@@ -150,6 +157,12 @@ export class Rig {
     const index = WINDOWS.findIndex((start) => linear >= start && linear < start + BigInt(WINDOW));
     return index < 0 ? undefined : index * WINDOW + Number(linear - WINDOWS[index]!);
   }
+}
+
+/** For an interpreter other than the processor's own. */
+function translatorOf(cpu: CpuCore, engine: WasmEngine, ram: WebAssembly.Memory, { dispatch, handlers, regions }: InterpreterExports): Translator {
+  const imports = { memory: { core: cpu.memory, ram }, system: cpu.system as unknown as WebAssembly.ModuleImports, engine: { dispatch, handlers } };
+  return new Translator(cpu.view, engine.instructions.handlers, new ImmediateCompiler(engine.instructions.handlers), imports, regions);
 }
 
 const allOnes = (bytes: number): number => (bytes === 4 ? -1 : (1 << (8 * bytes)) - 1);

@@ -80,7 +80,17 @@ export class SingleSteps {
     const known = this.#regions.get(name);
     if (known) return known;
     const start = core.getUint16(uop + UOP_PAGE_OFFSET, true);
-    const block = { page: 0, start, end: start + core.getUint8(uop + UOP_LENGTH), uops: uop, count: 1, index: 0, taken: -1, next: -1, returns: false };
+    const block = {
+      page: 0,
+      start,
+      end: start + core.getUint8(uop + UOP_LENGTH),
+      uops: uop,
+      count: 1,
+      index: 0,
+      taken: -1,
+      next: -1,
+      returns: false,
+    };
     const region: Region = { key: start, mode, blocks: [block], pages: new Map([[0, 0]]), returnSites: [], traces: [uop], code };
     const module = new WebAssembly.Module(translateRegions([region], this.#handlers));
     const run = new WebAssembly.Instance(module, this.#imports).exports['r0'] as () => number;
