@@ -40,6 +40,7 @@ export interface DeviceFixture<S extends object> {
 
 export interface ConformanceOptions {
   readonly runs?: number;
+  /** Given: sequences of all lengths up to it. Otherwise they are short, mostly. */
   readonly steps?: number;
   /** Longest single tick, ns (default 2 s). */
   readonly longestTick?: number;
@@ -297,7 +298,7 @@ export function describeDevice<S extends object>(name: string, make: MakeFixture
   const numRuns = options.runs ?? 60;
   const sample = new Bench(make).fixture;
   const step = stepArbitrary(sample, options.longestTick ?? 2_000_000_000);
-  const steps = fc.array(step, { maxLength: options.steps ?? 60 });
+  const steps = fc.array(step, options.steps === undefined ? { maxLength: 60 } : { maxLength: options.steps, size: 'max' });
 
   describe(`${name}: conformance`, () => {
     test('power reset gives the state of a new device', async () => {

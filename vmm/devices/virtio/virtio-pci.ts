@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { assert } from '../../base/errors.ts';
 import type { Region } from '../../bus/bus.ts';
 import type { DeviceContext } from '../../bus/device.ts';
-import { integer, u16, u32, u8 } from '../../bus/schema.ts';
+import { exactly, integer, u16, u32, u8 } from '../../bus/schema.ts';
 import { PciConfig, pciConfigSchema } from '../pci/config-space.ts';
 import type { MemoryBlock } from '../../memory/physical-map.ts';
 import { MSI_X_BAR_BYTES, msiXSchema, PciMsiX } from '../pci/msi-x.ts';
@@ -44,7 +44,6 @@ export interface VirtioModel {
 
 /** Schema of the part of a device's saved state that `VirtioPci` keeps, as `state.virtio`. */
 export function virtioSchema(queueSizes: readonly number[]) {
-  const queues = queueSizes.map((most) => virtqueueSchema(most));
   return z.strictObject({
     config: pciConfigSchema,
     msix: msiXSchema(queueSizes.length + 1),
@@ -56,7 +55,7 @@ export function virtioSchema(queueSizes: readonly number[]) {
     configVector: u16,
     queueSelect: u16,
     generation: u8,
-    queues: z.tuple(queues as [(typeof queues)[number], ...typeof queues]),
+    queues: exactly(queueSizes.length, virtqueueSchema(Math.max(...queueSizes))),
   });
 }
 export type VirtioState = z.infer<ReturnType<typeof virtioSchema>>;
@@ -113,7 +112,7 @@ export class VirtioPci implements VirtqueueHost {
     addModernCapabilities(this, modern);
     const queues = this.queues.map((queue) => queue.state);
     assert(queues.length > 0, `${model.name} has no queues`);
-    this.state = { ...newState(), config: this.config.bytes, msix: this.#msix.state, generation: 0, queues: queues as VirtioState['queues'] };
+    this.state = { ...newState(), config: this.config.bytes, msix: this.#msix.state, generation: 0, queues };
   }
 
   has(feature: number): boolean {

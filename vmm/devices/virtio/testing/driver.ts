@@ -13,9 +13,8 @@ const LEGACY_BAR = 0;
 const MSI_X_BAR = 1;
 const MODERN_BAR = 4;
 /** Test RAM from here on is the queues': a page-aligned stretch each. */
-const QUEUE_BASE = 0x1_0000;
+export const QUEUE_BASE = 0x1_0000;
 const QUEUE_STRIDE = 0x4000;
-const DESCRIPTORS = 0;
 
 /** Memory of a request: for the device to read (`out`) or to write (`in`). */
 export type Buffer = { readonly out: Uint8Array; readonly at: number } | { readonly in: number; readonly at: number };
@@ -130,7 +129,7 @@ export class VirtioDriver {
 
   /** Writes descriptor `index` of a queue. */
   descriptor(queue: number, index: number, address: number, length: number, flags: number, next = 0): void {
-    this.#entry(QUEUE_BASE + queue * QUEUE_STRIDE + DESCRIPTORS + index * 16, address, length, flags, next);
+    this.#entry(QUEUE_BASE + queue * QUEUE_STRIDE + index * 16, address, length, flags, next);
   }
 
   #entry(at: number, address: number, length: number, flags: number, next: number): void {
