@@ -12,8 +12,6 @@ const gaps: readonly Gap[] = [
   { what: '--firmware uefi', asked: ({ firmware }) => firmware === 'uefi' },
   { what: '--boot n (network)', asked: ({ boot, nics }) => boot.order === 'n' && nics.length === 0 },
   { what: '--nic tap', asked: ({ nics }) => nics.some(({ backend }) => backend.type === 'tap') },
-  { what: '--drive if=ahci', asked: ({ drives }) => drives.some(({ bus }) => bus === 'ahci') },
-  { what: '--drive if=virtio', asked: ({ drives }) => drives.some(({ bus }) => bus === 'virtio') },
 ];
 
 /** One line per thing that is asked for and missing. */

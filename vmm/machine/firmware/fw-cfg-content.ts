@@ -29,6 +29,8 @@ export interface FirmwareBoard extends AcpiBoard {
   readonly cpuName: string;
   /** Network controllers that can be booted from, as `bootorder` names them. */
   readonly nicPaths: readonly string[];
+  /** Firmware's paths of drives on PCI, by id. */
+  readonly drivePaths: ReadonlyMap<string, string>;
 }
 
 /** What the firmware is told: about the hardware it cannot probe, about what to boot, and the tables it hands on. */
@@ -53,7 +55,7 @@ export function fwCfgContent(config: VmConfig, board: FirmwareBoard): { items: M
     [FW_CFG_IRQ0_OVERRIDE, little(1, 1)],
   ]);
   const files = [
-    { name: 'bootorder', data: bootOrderFile(config, board.nicPaths) },
+    { name: 'bootorder', data: bootOrderFile(config, board.nicPaths, board.drivePaths) },
     { name: 'etc/boot-menu-wait', data: little(BOOT_MENU_WAIT, 4) },
     { name: 'etc/boot-fail-wait', data: little(NO_RETRY, 4) },
     { name: 'etc/e820', data: encodeE820(ramRanges(board.ramSize)) },

@@ -50,9 +50,14 @@ export function installIde(board: Board, config: VmConfig, host: MachineHost, in
   return { ide, cdroms };
 }
 
+/** What a drive tells of itself: the machine's, so that clones differ, with the drive's place. */
+export function serialNumber(config: VmConfig, { slot }: Drive): string {
+  return `ST${config.id.slice(0, 8)}${slot}`;
+}
+
 function driveOptions(drive: Drive, config: VmConfig, host: MachineHost, self: () => PacketDrive | undefined): IdeDriveOptions {
   const backend = host.disks.get(drive.id);
-  const serial = `ST${config.id.slice(0, 8)}${drive.slot}`;
+  const serial = serialNumber(config, drive);
   if (drive.media === 'cdrom') {
     const tray = (open: boolean): void => host.events.tray(drive.id, { open, locked: self()?.unit.state.locked ?? false });
     return { kind: 'cdrom', cdrom: { medium: backend, serial, tray } };

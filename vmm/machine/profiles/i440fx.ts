@@ -46,6 +46,7 @@ import type { MachineHost } from '../host.ts';
 import { LocalApicWindow, ProcessorBus } from '../processor-bus.ts';
 import { installNics } from './i440fx-nics.ts';
 import { cmosHardDisks, installFloppies, installIde, type FloppyDrives } from './i440fx-drives.ts';
+import { installPciDrives } from './pci-drives.ts';
 
 /** What the firmware is to be told of what was installed. */
 interface FirmwareNotes {
@@ -53,6 +54,8 @@ interface FirmwareNotes {
   readonly hpet: boolean;
   /** Network controllers as `bootorder` names them. */
   readonly nicPaths: readonly string[];
+  /** Drives on PCI, in the same form, by id. */
+  readonly drivePaths: ReadonlyMap<string, string>;
 }
 
 /** What the machine's control loop does for the board. */
@@ -185,12 +188,14 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   pci.add(SLOT_PIIX3, FUNCTION_IDE, ide);
   const display = config.display.adapter === 'none' ? undefined : installVga(board, config, host);
   if (display !== undefined) pci.add(SLOT_VGA, 0, display);
+  const pciDrives = installPciDrives(board, config, host, pci);
 
   const nicPaths = installNics(board, pci, interrupts, config, host);
 
   // 5. Firmware and processors.
   mapSystemRom(board.memory, board.space, host.bios);
-  installFwCfg(board, config, host, { serialPorts: serial.length, hpet: hpetTimer !== undefined, nicPaths });
+  const notes = { serialPorts: serial.length, hpet: hpetTimer !== undefined, nicPaths, drivePaths: pciDrives.paths };
+  installFwCfg(board, config, host, notes);
   for (let index = 0; index < config.cpu.count; index++) {
     const vcpu = host.accelerator.createVcpu(vcpuOptions(index, options, interrupts, apicWindows[index], isa));
     vcpus.push(vcpu);
@@ -414,7 +419,7 @@ function cmosContents(board: Board, config: VmConfig, host: MachineHost, floppie
   });
 }
 
-function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { serialPorts, hpet, nicPaths }: FirmwareNotes): void {
+function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { serialPorts, hpet, nicPaths, drivePaths }: FirmwareNotes): void {
   const ramSize = board.memory.ram.length;
   const model = cpuModel(config.cpu.model);
   const described: FirmwareBoard = {
@@ -424,6 +429,7 @@ function installFwCfg(board: Board, config: VmConfig, host: MachineHost, { seria
     cpuName: model.brand ?? model.name,
     apic: model.features.has('apic'),
     hpet,
+    drivePaths,
     serial: SERIAL_PORTS.slice(0, serialPorts),
     parallel: true,
     nicPaths,
