@@ -5,6 +5,7 @@ import { bool, integer, u8 } from '../../../bus/schema.ts';
 import { addressOf, setAddress, type DiskGeometry } from './address.ts';
 import { commandFor, type DiskCommand } from './disk-commands.ts';
 import { AtaDrive } from './drive.ts';
+import type { QueuedError } from './logs.ts';
 import { driveShape, newDriveState } from './drive-state.ts';
 import { AtaError, DISK_SIGNATURE, Status } from './registers.ts';
 
@@ -69,6 +70,8 @@ export class AtaDisk extends AtaDrive<DiskState> {
   readonly geometry: DiskGeometry;
   /** Sectors. */
   readonly capacity: number;
+  /** The queued command that failed last: a port that queues keeps it. */
+  queuedError: () => QueuedError | null = () => null;
 
   constructor(context: DeviceContext, options: DiskOptions) {
     const capacity = Math.floor(options.backend.size / SECTOR_BYTES);
@@ -101,6 +104,12 @@ export class AtaDisk extends AtaDrive<DiskState> {
     if (this.state.power === 'sleep') return this.abort(); // only a reset wakes a sleeping drive (6.10.4)
     if (command.wakes !== false) this.state.power = 'active';
     command.run(this);
+  }
+
+  /** A queued command came: it takes the drive out of standby. */
+  wake(): void {
+    this.state.power = 'active';
+    Object.assign(this.state, { status: this.ready, error: 0 });
   }
 
   // What commands are made of (disk-commands.ts)

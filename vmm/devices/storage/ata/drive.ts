@@ -339,6 +339,16 @@ export abstract class AtaDrive<S extends DriveState = DriveState> {
     this.host.changed();
   }
 
+  /** The host gave the command up: nothing of it arrives any more, and the drive is ready. */
+  cancel(): void {
+    const { state } = this;
+    this.gate.drop(this.backend);
+    state.stage = 'idle';
+    Object.assign(state.transfer, noTransfer);
+    state.status = this.ready;
+    state.interrupt = false;
+  }
+
   // The medium
 
   protected submit(request: DiskRequest, done: () => void): void {

@@ -1,5 +1,6 @@
 import { SECTOR_BYTES } from '../../../base/disk-backend.ts';
 import type { AtaDisk } from './disk.ts';
+import type { TaskRegisters } from './drive-state.ts';
 
 /** Log addresses (8.32, A.1). */
 export const Log = { DIRECTORY: 0x00, SUMMARY_ERROR: 0x01, EXTENDED_ERROR: 0x03, SELF_TEST: 0x06, NCQ_ERROR: 0x10 } as const;
@@ -24,11 +25,51 @@ const directory = (logs: readonly number[]) =>
     for (const log of logs) data[log * 2] = 1;
   });
 
+/** The registers of a queued command as it failed. */
+export interface QueuedError {
+  readonly tag: number;
+  readonly status: number;
+  readonly error: number;
+  readonly device: number;
+  readonly task: TaskRegisters;
+  readonly previous: TaskRegisters;
+}
+
+/** A.13; NQ is set where the last error was of no queued command. */
+function queuedErrorLog(last: QueuedError | null): Uint8Array {
+  const NQ = 0x80;
+  return seal(
+    sector((data) => {
+      if (last === null) {
+        data[0] = NQ;
+        return;
+      }
+      const { tag, status, error, device, task, previous } = last;
+      data.set([
+        tag,
+        0,
+        status,
+        error,
+        task.low,
+        task.mid,
+        task.high,
+        device,
+        previous.low,
+        previous.mid,
+        previous.high,
+        0,
+        task.count,
+        previous.count,
+      ]);
+    }),
+  );
+}
+
 /** A drive in memory has no errors to report: the logs are there and empty. */
 const generalLogs: Readonly<Record<number, (disk: AtaDisk) => Uint8Array>> = {
   [Log.DIRECTORY]: () => directory([Log.EXTENDED_ERROR, Log.NCQ_ERROR]),
   [Log.EXTENDED_ERROR]: () => seal(sector((data) => (data[0] = 1))), // A.7: version
-  [Log.NCQ_ERROR]: () => seal(sector((data) => (data[0] = 0x80))), // A.13: the last error was of no queued command
+  [Log.NCQ_ERROR]: (disk) => queuedErrorLog(disk.queuedError()),
 };
 
 const smartLogs: Readonly<Record<number, () => Uint8Array>> = {
