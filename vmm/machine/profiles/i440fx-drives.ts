@@ -55,7 +55,8 @@ export function serialNumber(config: VmConfig, { slot }: Drive): string {
   return `ST${config.id.slice(0, 8)}${slot}`;
 }
 
-function driveOptions(drive: Drive, config: VmConfig, host: MachineHost, self: () => PacketDrive | undefined): IdeDriveOptions {
+/** An ATA drive of the configuration, on whichever controller. */
+export function driveOptions(drive: Drive, config: VmConfig, host: MachineHost, self: () => PacketDrive | undefined): IdeDriveOptions {
   const backend = host.disks.get(drive.id);
   const serial = serialNumber(config, drive);
   if (drive.media === 'cdrom') {

@@ -184,11 +184,12 @@ export function assembleI440fx(options: I440fxOptions): { parts: MachineParts; v
   installDebugPorts(board, config, host, options.control);
 
   // 4. PCI functions.
-  const { ide, cdroms } = installIde(board, config, host, interrupts);
+  const { ide, cdroms: ideCdroms } = installIde(board, config, host, interrupts);
   pci.add(SLOT_PIIX3, FUNCTION_IDE, ide);
   const display = config.display.adapter === 'none' ? undefined : installVga(board, config, host);
   if (display !== undefined) pci.add(SLOT_VGA, 0, display);
   const pciDrives = installPciDrives(board, config, host, pci);
+  const cdroms = new Map([...ideCdroms, ...pciDrives.cdroms]);
 
   const nicPaths = installNics(board, pci, interrupts, config, host);
 
