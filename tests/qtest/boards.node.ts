@@ -12,6 +12,7 @@ import { Qtest } from '../../vmm/process/qtest.ts';
 import { qtestBoard } from '../../vmm/process/qtest-board.ts';
 import { type NetBackend, PLAIN } from '../../vmm/net/cable/cable.ts';
 import { parseConfig } from '../../vmm/protocol/config.ts';
+import { MemoryBackend } from '../../vmm/storage/memory-backend.ts';
 import { NIC_MAC, NIC_SLOTS } from './nics.ts';
 
 export const QEMU = '/usr/bin/qemu-system-x86_64';
@@ -31,6 +32,15 @@ export interface QtestBench {
 const HPET_CONFIGURATION = 0xfed00010;
 const HPET_COUNTER = 0xfed000f0;
 const HPET_TICK = 10;
+
+/** A disk both boards have: what is on it, and where it is attached. */
+export interface QtestDisk {
+  readonly bus: 'ahci' | 'virtio';
+  readonly content: Uint8Array;
+}
+
+/** PCI slots that our board gives out, in order: QEMU's is told to use the same. */
+const FIRST_SLOT = 3;
 
 /** Lines sent to QEMU and lines it answers, in order. QEMU connects to a socket of ours, so there is nothing to poll for. */
 class Lines {
@@ -71,7 +81,7 @@ class Lines {
  * QEMU's board. Its processor halts at reset with interrupts off, and time passes only within `pass`: not stepped (distributions leave QEMU's qtest
  * accelerator out), but let run for a while and measured with the HPET, which is enabled for that.
  */
-export async function startQemu(): Promise<QtestBench> {
+export async function startQemu(disks: readonly QtestDisk[] = []): Promise<QtestBench> {
   const folder = mkdtempSync(join(tmpdir(), 'strate-qtest-'));
   const qtest = new Lines(join(folder, 'qtest'), (line) => !line.startsWith('IRQ'));
   const qmp = new Lines(join(folder, 'qmp'), (line) => line.includes('"return"') || line.includes('"error"'));
@@ -81,8 +91,19 @@ export async function startQemu(): Promise<QtestBench> {
 
   const args = ['-S', '-accel', 'tcg', '-machine', 'pc', '-m', '32', '-nodefaults', '-display', 'none', '-bios', join(folder, 'rom')];
   args.push('-serial', 'null', '-serial', 'null', '-parallel', 'null', '-rtc', `base=${RTC_START},clock=vm`);
-  for (const [model, slot] of Object.entries(NIC_SLOTS)) args.push('-device', `${model},addr=${slot},mac=${NIC_MAC},rombar=0`);
-  args.push('-device', `ne2k_isa,iobase=0x300,irq=3,mac=${NIC_MAC}`);
+  // Disks take the slots that the network controllers have otherwise.
+  if (disks.length === 0) {
+    for (const [model, slot] of Object.entries(NIC_SLOTS)) args.push('-device', `${model},addr=${slot},mac=${NIC_MAC},rombar=0`);
+    args.push('-device', `ne2k_isa,iobase=0x300,irq=3,mac=${NIC_MAC}`);
+  }
+  disks.forEach(({ bus, content }, index) => {
+    const file = join(folder, `disk${index}`);
+    writeFileSync(file, content);
+    const addr = `addr=${FIRST_SLOT + index}`;
+    args.push('-drive', `if=none,id=d${index},file=${file},format=raw`);
+    if (bus === 'virtio') args.push('-device', `virtio-blk-pci,drive=d${index},${addr}`);
+    else args.push('-device', `ich9-ahci,id=a${index},${addr}`, '-device', `ide-hd,drive=d${index},bus=a${index}.0`);
+  });
   args.push('-qmp', `unix:${qmp.path}`, '-qtest', `unix:${qtest.path}`, '-qtest-log', 'none');
   const child = spawn(QEMU, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -121,16 +142,17 @@ const unusedCable: NetBackend = {
 };
 
 /** Our board, in this process. */
-export function startStrate(): QtestBench {
+export function startStrate(disks: readonly QtestDisk[] = []): QtestBench {
   const config = parseConfig({
     id: '00000000-0000-4000-8000-000000000001',
     name: 'qtest',
     memory: 32,
     accel: 'none',
     rtc: `${RTC_START}Z`,
+    drives: disks.map(({ bus }, index) => ({ id: `d${index}`, bus, file: 'not-opened' })),
     serial: [{ backend: 'none' }, { backend: 'none' }],
     parallel: { backend: 'file', path: 'not-opened' },
-    nics,
+    nics: disks.length === 0 ? nics : [],
   });
   const nothing = () => undefined;
   const peer = { transmit: nothing };
@@ -145,7 +167,7 @@ export function startStrate(): QtestBench {
     drain: nothing,
     events: { reset: nothing, leds: nothing, tray: nothing, pointerMode: nothing, notice: nothing },
     bios: new Uint8Array(0x20000),
-    disks: new Map(),
+    disks: new Map(disks.map(({ content }, index) => [`d${index}`, new MemoryBackend(content.slice())])),
     nets: new Map(nics.map(({ id }) => [id, unusedCable])),
     nicRoms: new Map(),
     serial: [peer, peer],
