@@ -434,10 +434,6 @@ export class AhciPort implements DriveHost {
     this.#pump();
     this.process();
   }
-
-  settle(): void {
-    this.#queue?.settle();
-  }
 }
 
 function at([low, high]: readonly [number, number]): number {
