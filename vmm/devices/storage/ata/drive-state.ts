@@ -4,12 +4,9 @@ import { bool, bytes, integer, u8 } from '../../../bus/schema.ts';
 /** The drive's sector buffer: what moves per request in PIO, and all of a command's parameter data. */
 export const BUFFER_BYTES = 16384;
 
-<<<<<<< HEAD
-=======
-export const taskSchema = z.strictObject({ features: u8, count: u8, low: u8, mid: u8, high: u8 });
->>>>>>> 75e58a3 (ahci: Add the ICH9's AHCI controller with native command queueing)
 /** The command block registers that keep their previous value for 48-bit commands. */
-const taskSchema = z.strictObject({ features: u8, count: u8, low: u8, mid: u8, high: u8 });
+export const taskSchema = z.strictObject({ features: u8, count: u8, low: u8, mid: u8, high: u8 });
+export type TaskRegisters = z.infer<typeof taskSchema>;
 
 /**
  * What the drive does now. `fill`, `commit`, `dma` and `work` wait for the medium (and are begun anew when a state is loaded), `host` for the
