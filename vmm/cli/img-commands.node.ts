@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import type { RepairMode } from '../storage/check-report.ts';
 import { folderToImage } from '../storage/folder/folder-image.node.ts';
 import type { ImageFormat } from '../storage/probe.ts';
-import { commitImage, parentOption, rebaseImage, trustParent } from '../storage/tools/chain.node.ts';
+import { commitImage, discardImage, parentOption, rebaseImage, trustParent } from '../storage/tools/chain.node.ts';
 import { checkImage } from '../storage/tools/check.node.ts';
 import { convertImage, rewriteImage } from '../storage/tools/convert.node.ts';
 import { createImage, formatOfName, type CreateOptions } from '../storage/tools/formats.node.ts';
@@ -255,6 +255,13 @@ export function addImgCommands(program: Command, does: Doing): void {
         withProgress('committing', (job) => commitImage(resolve(file), { ...job, ...(format && { format }) })),
       ),
     );
+
+  img
+    .command('discard')
+    .description('forget what a difference holds: the disk is again what it stands on')
+    .argument('<file>')
+    .addOption(formatOption('-f, --format <format>', 'default: as it looks'))
+    .action(does((file: string, { format }: { format?: ImageFormat }) => discardImage(resolve(file), { ...(format && { format }) })));
 
   img
     .command('rebase')

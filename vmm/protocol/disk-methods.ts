@@ -100,6 +100,11 @@ export const diskMethods = {
     result: job,
     when: stopped,
   }),
+  'disk.discard': method({
+    summary: 'Forget what a difference holds: the disk is again what it stands on',
+    params: disk,
+    when: stopped,
+  }),
   'disk.create': method({
     summary: 'Make a new, empty image in the folder of a VM and attach it to a drive',
     params: { ...disk, size, format: z.enum(newDiskFormats).default('qcow2') },

@@ -7,7 +7,7 @@ import { busSlots, type DriveFormat } from '../../protocol/config-drives.ts';
 import type { DiskImageInfo, DiskInfo } from '../../protocol/disk-methods.ts';
 import type { Handlers } from '../../protocol/server.ts';
 import { folderToImage } from '../../storage/folder/folder-image.node.ts';
-import { commitImage } from '../../storage/tools/chain.node.ts';
+import { commitImage, discardImage } from '../../storage/tools/chain.node.ts';
 import { checkImage } from '../../storage/tools/check.node.ts';
 import { convertImage, rewriteImage, type SourceOptions, type ToolOptions } from '../../storage/tools/convert.node.ts';
 import { createImage } from '../../storage/tools/formats.node.ts';
@@ -102,6 +102,11 @@ export function diskHandlers(library: Library): DiskHandlers {
         await commitImage(disk.path, { ...options, format: disk.drive.format });
         return undefined;
       });
+    },
+    'disk.discard': async ({ vm, drive }) => {
+      const disk = choose(vm, drive);
+      refuseSnapshots(disk.entry, 'discarded');
+      await discardImage(disk.path, { format: disk.drive.format });
     },
     'disk.create': async ({ vm, drive, size, format }) => {
       const entry = library.find(vm);

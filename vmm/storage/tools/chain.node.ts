@@ -63,10 +63,31 @@ export async function commitImage(path: string, options: ToolOptions & { readonl
   } finally {
     await own.close();
   }
+  await empty(path, format, size, await parentOption(path, parent.path, below.format));
+}
+
+/** Puts an empty difference in the place of one that holds something, in one step. */
+async function empty(path: string, format: ImageFormat, size: number, parent: ParentOption): Promise<void> {
   const fresh = temporaryName(path);
-  await createImage(fresh, format, size, {}, await parentOption(path, parent.path, below.format));
+  await createImage(fresh, format, size, {}, parent);
   renameSync(fresh, path);
   syncFolder(dirname(path));
+}
+
+/** Forgets what a difference holds: the disk is again what it stands on. */
+export async function discardImage(path: string, options: { readonly format?: ImageFormat } = {}): Promise<void> {
+  const format = await formatOf(path, options.format);
+  // For writing: nobody may be using it.
+  const opened = await openImage({ file: path, format, role: 'disk', readOnly: false });
+  const parent = parentOf(opened);
+  const below = opened.chain[1];
+  try {
+    if (parent === undefined || below === undefined)
+      throw new VmmError('usage', `${path} is not a difference to another image: there is nothing to go back to`, { path });
+    await empty(path, format, opened.node.size, await parentOption(path, parent.path, below.format));
+  } finally {
+    await opened.node.close();
+  }
 }
 
 /**

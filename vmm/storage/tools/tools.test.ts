@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openImage } from '../open.node.ts';
 import type { ImageFormat } from '../probe.ts';
-import { commitImage, parentOption, rebaseImage, trustParent } from './chain.node.ts';
+import { commitImage, discardImage, parentOption, rebaseImage, trustParent } from './chain.node.ts';
 import { checkImage } from './check.node.ts';
 import { convertImage, rewriteImage } from './convert.node.ts';
 import { createImage } from './formats.node.ts';
@@ -48,6 +48,17 @@ test('a conversion appears when it is complete; a cancelled one leaves nothing',
   expect(await compareImages(at('a.raw'), at('b.qcow2'))).toEqual({ sameSize: true, differsAt: undefined });
   expect(readdirSync(folder)).toEqual(['a.raw', 'b.qcow2']);
   expect(await message(convertImage(at('a.raw'), at('b.qcow2'), 'qcow2'))).toMatch(/b\.qcow2 exists already/);
+});
+
+test('discarding a difference brings back what it stands on', async () => {
+  await createImage(at('base.qcow2'), 'qcow2', 4 * MIB);
+  await writeAt(at('base.qcow2'), 'qcow2', MIB, 1);
+  await createImage(at('top.qcow2'), 'qcow2', 4 * MIB, {}, await parentOption(at('top.qcow2'), 'base.qcow2'));
+  await writeAt(at('top.qcow2'), 'qcow2', MIB, 2);
+  await discardImage(at('top.qcow2'));
+  expect(await byteAt(at('top.qcow2'), 'qcow2', MIB)).toBe(1);
+  expect(await message(discardImage(at('base.qcow2')))).toMatch(/there is nothing to go back to/);
+  expect(readdirSync(folder).sort()).toEqual(['base.qcow2', 'top.qcow2']);
 });
 
 test('a difference to an image that was changed since is refused; a copy of both is not', async () => {
