@@ -6,7 +6,7 @@
 import { MXCSR, SCRATCH } from '../layout.ts';
 import type { Encoding } from './encoding.ts';
 import type { Machine, Operand, Text } from './machine.ts';
-import { allOf, double, doubles, isUsual, single, singles } from './sse-formats.ts';
+import { allOf, double, doubles, isUsual, isUsualAndInexact, single, singles } from './sse-formats.ts';
 import type { Format, PackedFormat } from './sse-formats.ts';
 import type { Bit, F32, F64, Int, Value, Vector } from './value.ts';
 import { and, bitOf, fromBit, lane, low32, notBit, op, or, select, signExtend, toBit, vector } from './value.ts';
@@ -15,14 +15,27 @@ import { addressOf, beginMmx, beginSse, enterMmx, finishMmx, immediateBit, isMem
 type Float = F32 | F64;
 type Bits = Int | Bit;
 
-const usual = (m: Machine): Bit => isUsual(m.stateBit(MXCSR));
-
 /** `fast` unless `good` is 0, which is rare; then what `slow` gives. */
 function unless<V extends Value>(m: Machine, good: Bit, fast: V, slow: () => V): V {
   const result = m.variable(fast);
   m.if(notBit(good), () => result.set(slow()), undefined, false);
   return result.get();
 }
+
+/** The same for what may be inexact: PE must be set already, or `exact` say that it is not to be. */
+function unlessInexact<V extends Value>(m: Machine, good: Bit, exact: () => Bit, fast: V, slow: () => V): V {
+  const result = m.variable(fast);
+  const ordinary = m.let(good);
+  const mxcsr = m.stateBit(MXCSR);
+  m.if(
+    notBit(and(isUsualAndInexact(mxcsr), ordinary)),
+    () => m.if(notBit(and(and(isUsual(mxcsr), ordinary), exact())), () => result.set(slow())),
+    undefined,
+    false,
+  );
+  return result.get();
+}
+const never = (): Bit => 0;
 
 const SECOND = SCRATCH + 16;
 
@@ -49,11 +62,27 @@ interface Operation {
   scalarGood(f: Format, a: Bits, b: Bits, r: Bits): Bit;
   packed(f: PackedFormat, a: Vector, b: Vector): Vector;
   packedGood(f: PackedFormat, a: Vector, b: Vector, r: Vector): readonly Vector[];
+  /** The result is exact, where that is cheap to see. */
+  scalarExact?(f: Format, a: Bits, b: Bits, r: Float): Bit;
+  packedExact?(f: PackedFormat, a: Vector, b: Vector, r: Vector): Bit;
 }
 
 const byName = (name: string) => ({
   scalar: (f: Format, a: Float, b: Float) => f.apply(name, a, b),
   packed: (f: PackedFormat, a: Vector, b: Vector) => f.apply(name, a, b),
+});
+
+/** The rounding error of a sum, by Knuth's TwoSum; where that overflows it is a NaN or an infinity, which are not zero. */
+function sumError<V>(apply: (name: string, x: V, y: V) => V, last: 'add' | 'sub', a: V, b: V, r: V): V {
+  const part = apply('sub', r, a);
+  const rest = last === 'add' ? apply('sub', b, part) : apply('add', b, part);
+  return apply(last, apply('sub', a, apply('sub', r, part)), rest);
+}
+const sumExact = (last: 'add' | 'sub') => ({
+  scalarExact: (f: Format, a: Bits, b: Bits, r: Float) =>
+    f.isZero(f.bits(sumError<Float>((name, x, y) => f.apply(name, x, y), last, f.float(a), f.float(b), r))),
+  packedExact: (f: PackedFormat, a: Vector, b: Vector, r: Vector) =>
+    allOf(f.isZero(sumError<Vector>((name, x, y) => f.apply(name, x, y), last, a, b, r))),
 });
 
 /** A sum that is tiny is exact, so only overflow and NaNs show in the result. */
@@ -79,7 +108,7 @@ const operations: readonly Operation[] = [
     packed: (f, _a, b) => f.apply('sqrt', b),
     packedGood: (f, _a, b, r) => [f.isPlain(b), f.isFinite(r)],
   },
-  { number: 8, name: 'add', ...byName('add'), ...sumGood },
+  { number: 8, name: 'add', ...byName('add'), ...sumGood, ...sumExact('add') },
   {
     number: 9,
     name: 'mul',
@@ -92,8 +121,10 @@ const operations: readonly Operation[] = [
       const zero = op('v128.and', f.isZero(r), orVectors(f.isZero(a), f.isZero(b)));
       return [f.isPlain(a), f.isPlain(b), orVectors(f.isInRange(r), zero)];
     },
+    scalarExact: (f, a, b) => f.areShort(a, b),
+    packedExact: (f, a, b) => f.areShort(a, b),
   },
-  { number: 12, name: 'sub', ...byName('sub'), ...sumGood },
+  { number: 12, name: 'sub', ...byName('sub'), ...sumGood, ...sumExact('sub') },
   {
     number: 13,
     name: 'min',
@@ -126,8 +157,9 @@ const scalarText =
     const a = m.let(f.low(target) as Int) as Bits;
     const r = m.let(operation.scalar(f, f.float(a), f.float(b)));
     const good = operation.scalarGood(f, a, b, m.let(f.bits(r) as Int));
-    const result = unless(m, operation.flagless ? good : and(usual(m), good), r, () => f.call(m, `sse_${f.suffix}`, operation.number, a, b));
-    m.writeVector(to, f.withLow(target, result));
+    const slow = () => f.call(m, `sse_${f.suffix}`, operation.number, a, b);
+    const exact = () => operation.scalarExact?.(f, a, b, r) ?? 0;
+    m.writeVector(to, f.withLow(target, operation.flagless ? unless(m, good, r, slow) : unlessInexact(m, good, exact, r, slow)));
   };
 
 const packedText =
@@ -139,7 +171,8 @@ const packedText =
     const r = m.let(operation.packed(f, a, b));
     const good = allOf(...operation.packedGood(f, a, b, r));
     const slow = () => vectorHelper(m, `sse_${f.suffix}`, [operation.number], a, b);
-    m.writeVector(to, unless(m, operation.flagless ? good : and(usual(m), good), r, slow));
+    const exact = () => operation.packedExact?.(f, a, b, r) ?? 0;
+    m.writeVector(to, operation.flagless ? unless(m, good, r, slow) : unlessInexact(m, good, exact, r, slow));
   };
 
 /** The four forms of an opcode 0F 5x: PS PD SS SD. */
@@ -236,14 +269,15 @@ const toInteger =
     const whole = truncate ? f.float(value) : m.let(f.apply('nearest', f.float(value)));
     const bound = bits === 64 ? TWO_63[f.width] : TWO_31[f.width];
     const limit = f.float(f.width === 64 ? bound : Number(bound));
-    const good = and(usual(m), f.compare('lt', f.apply('abs', whole), limit));
+    const good = f.compare('lt', f.apply('abs', whole), limit);
+    const exact = () => f.compare('eq', f.apply('trunc', f.float(value)), f.float(value));
     const converted = op(`i${bits}.trunc_sat_${f.prefix}_s` as 'i64.trunc_sat_f64_s', whole as F64) as Value;
     const fast: Int = bits === 64 ? (converted as Int) : fromBit(converted as Bit);
     const slow = () => {
       const integer = m.callInt(`sse_${f.suffix}_to_integer`, value, bits, truncate ? 1 : 0);
       return bits === 64 ? integer : low32(integer);
     };
-    m.write(to, unless(m, good, m.let(fast), slow));
+    m.write(to, unlessInexact(m, good, exact, m.let(fast), slow));
   };
 
 /** CVTSI2SS, CVTSI2SD: only those that may have to be rounded need MXCSR. */
@@ -259,14 +293,14 @@ const fromInteger =
         to,
         f.withLow(
           target,
-          unless(m, usual(m), fast, () => f.call(m, `sse_integer_to_${f.suffix}`, value)),
+          unlessInexact(m, 1, never, fast, () => f.call(m, `sse_integer_to_${f.suffix}`, value)),
         ),
       );
       return;
     }
     const fast = m.let(op(`${f.prefix}.convert_i32_s` as 'f64.convert_i32_s', toBit(value)) as Float);
     const slow = () => f.call(m, `sse_integer_to_${f.suffix}`, signExtend(value, 32));
-    m.writeVector(to, f.withLow(target, f.width === 64 ? fast : unless(m, usual(m), fast, slow)));
+    m.writeVector(to, f.withLow(target, f.width === 64 ? fast : unlessInexact(m, 1, never, fast, slow)));
   };
 
 const widen: Text = (m, _size, to, from) => {
@@ -291,7 +325,7 @@ const narrow: Text = (m, _size, to, from) => {
     to,
     single.withLow(
       m.readVector(to),
-      unless(m, and(usual(m), good), fast, () => single.call(m, 'sse_sd_to_ss', value) as F32),
+      unlessInexact(m, good, never, fast, () => single.call(m, 'sse_sd_to_ss', value) as F32),
     ),
   );
 };
@@ -321,10 +355,10 @@ const narrowPacked: Text = (m, _size, to, from) => {
   // Seen as doubles again, the results stand beside the operands.
   const back = m.let(op('f64x2.promote_low_f32x4', fast));
   const inRange = op('v128.and', doubles.isAbove(back, SMALLEST_SINGLE), doubles.isFinite(back));
-  const good = and(usual(m), allOf(orVectors(inRange, doubles.isZero(value))));
+  const good = allOf(orVectors(inRange, doubles.isZero(value)));
   m.writeVector(
     to,
-    unless(m, good, fast, () => vectorHelper(m, 'sse_pd_to_ps', [], value, value)),
+    unlessInexact(m, good, never, fast, () => vectorHelper(m, 'sse_pd_to_ps', [], value, value)),
   );
 };
 
@@ -334,7 +368,7 @@ const integersToSingles: Text = (m, _size, to, from) => {
   const fast = m.let(op('f32x4.convert_i32x4_s', value));
   m.writeVector(
     to,
-    unless(m, usual(m), fast, () => vectorHelper(m, 'sse_dq_to_ps', [4], value, value)),
+    unlessInexact(m, 1, never, fast, () => vectorHelper(m, 'sse_dq_to_ps', [4], value, value)),
   );
 };
 const integersToDoubles: Text = (m, _size, to, from) => {
@@ -347,9 +381,9 @@ const singlesToIntegers =
     beginSse(m);
     const value = m.readVector(from, 'aligned');
     const whole = truncate ? value : op('f32x4.nearest', value);
-    const good = and(usual(m), allOf(singles.isBelow(value, TWO_31[32])));
+    const good = allOf(singles.isBelow(value, TWO_31[32]));
     const slow = () => vectorHelper(m, 'sse_ps_to_dq', [4], value, value, [truncate]);
-    m.writeVector(to, unless(m, good, m.let(op('i32x4.trunc_sat_f32x4_s', whole)), slow));
+    m.writeVector(to, unlessInexact(m, good, never, m.let(op('i32x4.trunc_sat_f32x4_s', whole)), slow));
   };
 const doublesToIntegers =
   (truncate: number): Text =>
@@ -357,9 +391,9 @@ const doublesToIntegers =
     beginSse(m);
     const value = m.readVector(from, 'aligned');
     const whole = truncate ? value : m.let(op('f64x2.nearest', value));
-    const good = and(usual(m), allOf(doubles.isBelow(whole, TWO_31[64])));
+    const good = allOf(doubles.isBelow(whole, TWO_31[64]));
     const slow = () => vectorHelper(m, 'sse_pd_to_dq', [], value, value, [truncate, 1]);
-    m.writeVector(to, unless(m, good, m.let(op('i32x4.trunc_sat_f64x2_s_zero', whole)), slow));
+    m.writeVector(to, unlessInexact(m, good, never, m.let(op('i32x4.trunc_sat_f64x2_s_zero', whole)), slow));
   };
 
 // -- conversions between MMX and XMM registers (CVTPI2PS...). With a memory source the MMX registers are not touched for CVTPI2PD.

@@ -5,18 +5,23 @@
  */
 import type { Machine, Operand } from './machine.ts';
 import type { Bit, F32, F64, Int, Value, Vector } from './value.ts';
-import { and, atLeastU, atMostU, eq, f32, f64, greaterU, isZeroValue, lane, lessU, op, shl, sub, toBit, vector } from './value.ts';
+import { and, atLeastU, atMostU, eq, f32, f64, greaterU, isZeroValue, lane, lessU, op, or, shl, sub, toBit, vector } from './value.ts';
 import { isMemory, readLow } from './vector.ts';
 
 type Bits = Int | Bit;
 type Float = F32 | F64;
 
-/** All masks set, to nearest, no FTZ, and PE set already: then PE, which the host does not tell, changes nothing. DAZ matters to denormals only. */
-const MXCSR_TESTED = 0xffa0;
-const MXCSR_USUAL = 0x1fa0;
+/** All masks set, to nearest, no FTZ. DAZ matters to denormals only. */
+const MXCSR_TESTED = 0xff80;
+const MXCSR_USUAL = 0x1f80;
+const PE = 0x20;
 
 export function isUsual(mxcsr: Bit): Bit {
   return eq(and(mxcsr, MXCSR_TESTED), MXCSR_USUAL);
+}
+/** The same, and PE, which the host does not tell, is set already. */
+export function isUsualAndInexact(mxcsr: Bit): Bit {
+  return eq(and(mxcsr, MXCSR_TESTED | PE), MXCSR_USUAL | PE);
 }
 
 const operator = op as (name: string, ...args: Value[]) => Value;
@@ -47,6 +52,8 @@ export interface Format {
    * have been tiny).
    */
   isInRange(x: Bits): Bit;
+  /** Both significands are so short that their product is exact. */
+  areShort(a: Bits, b: Bits): Bit;
   /** What a helper returns, as a float. */
   call(m: Machine, helper: string, ...args: Value[]): Float;
 }
@@ -54,8 +61,11 @@ export interface Format {
 // The constructors take integers of either width; which one it is, is the format's.
 type Binary = (a: Bits, b: Bits) => Bits;
 type Comparison = (a: Bits, b: Bits) => Bit;
-const [minus, left] = [sub as Binary, shl as Binary];
+const [minus, left, both, either] = [sub as Binary, shl as Binary, and as Binary, or as Binary];
 const [atLeast, atMost, less, greater] = [atLeastU as Comparison, atMostU as Comparison, lessU as Comparison, greaterU as Comparison];
+
+/** The lower half of a significand, rounded up. */
+const shortMask = (fractionBits: number): bigint => (1n << BigInt((fractionBits + 2) >> 1)) - 1n;
 
 function makeFormat(width: 32 | 64, exponentBits: number): Format {
   const prefix = `f${width}` as const;
@@ -88,6 +98,7 @@ function makeFormat(width: 32 | 64, exponentBits: number): Format {
     isNotDenormal,
     isFinite,
     isInRange: (x) => and(greater(twice(x), constant(smallest)), isFinite(x)),
+    areShort: (a, b) => isZeroValue(both(either(a, b), constant(shortMask(fractionBits)))),
     call: (m, helper, ...args) => float(width === 64 ? m.callInt(helper, ...args) : m.callBit(helper, ...args)),
   };
 }
@@ -105,6 +116,7 @@ export interface PackedFormat {
   isPlain(v: Vector): Vector;
   isFinite(v: Vector): Vector;
   isInRange(v: Vector): Vector;
+  areShort(a: Vector, b: Vector): Bit;
   /** Magnitudes against a bound given as its bits. */
   isBelow(v: Vector, bound: bigint): Vector;
   isAbove(v: Vector, bound: bigint): Vector;
@@ -118,6 +130,7 @@ function makePacked(width: 32 | 64, exponentBits: number): PackedFormat {
   const smallest = splat(1n << BigInt(fractionBits));
   const infinity = splat(((1n << BigInt(exponentBits)) - 1n) << BigInt(fractionBits));
   const zero = vector(0n);
+  const short = splat(shortMask(fractionBits));
   const isZero = (v: Vector): Vector => apply('eq', v, zero);
   return {
     prefix,
@@ -127,6 +140,7 @@ function makePacked(width: 32 | 64, exponentBits: number): PackedFormat {
     isPlain: (v) => op('v128.or', apply('ge', apply('abs', v), smallest), isZero(v)),
     isFinite: (v) => apply('lt', apply('abs', v), infinity),
     isInRange: (v) => op('v128.and', apply('gt', apply('abs', v), smallest), apply('lt', apply('abs', v), infinity)),
+    areShort: (a, b) => eq(op('v128.any_true', op('v128.and', op('v128.or', a, b), short)), 0),
     isBelow: (v, bound) => apply('lt', apply('abs', v), splat(bound)),
     isAbove: (v, bound) => apply('gt', apply('abs', v), splat(bound)),
   };
