@@ -1,4 +1,4 @@
-import { functionsOf } from './ffi.node.ts';
+import { functionsOf } from '../base/ffi.node.ts';
 
 /** Locks of the kernel on parts of files, owned by an open file description. */
 export interface FileLocks {

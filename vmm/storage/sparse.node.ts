@@ -1,4 +1,4 @@
-import { functionsOf } from './ffi.node.ts';
+import { functionsOf } from '../base/ffi.node.ts';
 
 /** What a host can do with holes in files, beyond what Node's fs offers. Everything works without it, only larger and slower. */
 export interface SparseSupport {

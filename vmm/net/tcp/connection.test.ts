@@ -31,7 +31,6 @@ class Peer {
         else this.holding += bytes.length;
       },
       end: () => void (this.ended = true),
-      drained: () => undefined,
       closed: (how: TcpEnd) => void (this.how = how),
     };
   }
@@ -296,7 +295,7 @@ describe('resets (RFC 9293 3.10.7.4, RFC 5961 3)', () => {
     const held = TcpConnection.hold(
       { localPort: 2, remotePort: 1, initialSequence: 9, linkMss: 1460, largeSegments: 0, receiveBuffer: 65536, sendBuffer: 65536 },
       syn,
-      { established() {}, data() {}, end() {}, drained() {}, closed() {} },
+      { established() {}, data() {}, end() {}, closed() {} },
       (header) => sent.push(header) > 0,
     );
     held.refuse();

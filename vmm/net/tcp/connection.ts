@@ -42,8 +42,6 @@ export interface TcpEvents {
   data(bytes: Uint8Array): void;
   /** The peer sends no more. */
   end(): void;
-  /** There is room for `write` again. */
-  drained(): void;
   closed(how: TcpEnd): void;
 }
 
@@ -62,6 +60,7 @@ const MAX_PROBE_INTERVAL = 60_000;
 const MAX_DUPLICATES = 16;
 /** RFC 5961 10: acknowledgments that answer suspicious segments, in a second. */
 const CHALLENGES_PER_SECOND = 10;
+const NEVER = Number.POSITIVE_INFINITY;
 const DEFAULT_MSS = { 4: 536, 6: 1220 } as const;
 
 export class TcpConnection {
@@ -95,7 +94,6 @@ export class TcpConnection {
   #challenges = { second: -1, count: 0 };
   #resetOwed = false;
   #timers: { retransmit?: number; probe?: number; delayedAck?: number; keepAlive?: number; end?: number } = {};
-  #wasFull = false;
 
   private constructor(options: TcpOptions, events: TcpEvents, output: TcpOutput) {
     this.#options = options;
@@ -141,8 +139,9 @@ export class TcpConnection {
   }
   /** When `poll` must be called at the latest; undefined: nothing is waited for. */
   get deadline(): number | undefined {
-    const times = Object.values(this.#timers);
-    return times.length === 0 ? undefined : Math.min(...times);
+    const { retransmit = NEVER, probe = NEVER, delayedAck = NEVER, keepAlive = NEVER, end = NEVER } = this.#timers;
+    const first = Math.min(retransmit, probe, delayedAck, keepAlive, end);
+    return first === NEVER ? undefined : first;
   }
 
   accept(): void {
@@ -160,7 +159,6 @@ export class TcpConnection {
   write(chunk: Uint8Array): void {
     if (this.#sender.finQueued || !this.isOpen) return;
     this.#sender.write(chunk);
-    if (this.#sender.space === 0) this.#wasFull = true;
   }
 
   /** No more will be written: FIN follows what was. */
@@ -328,10 +326,6 @@ export class TcpConnection {
         this.#probes = 0;
         delete this.#timers.probe;
       }
-    }
-    if (count > 0 && this.#wasFull && this.#sender.space >= this.#options.sendBuffer / 2) {
-      this.#wasFull = false;
-      this.#events.drained();
     }
     if (this.#sender.finished) this.#finAcknowledged(now);
     return this.isOpen;
@@ -526,9 +520,9 @@ export class TcpConnection {
 
   /** Worth an acknowledgment of its own (RFC 9293 3.8.6.2.2). */
   #windowOpened(): boolean {
-    const gain = this.#receiver.space - this.#receiver.window;
-    const { receiveBuffer } = this.#options;
-    return gain >= receiveBuffer / 2 || (gain >= 2 * this.#mss && this.#receiver.window < receiveBuffer / 4);
+    const most = Math.min(this.#options.receiveBuffer, 65535 << this.#ownScale);
+    const gain = Math.min(this.#receiver.space, most) - this.#receiver.window;
+    return gain >= most / 2 || (gain >= 2 * this.#mss && this.#receiver.window < most / 4);
   }
 
   #emit(now: number, fields: { sequence: number; flags: number }, piece?: Piece, owed = this.#acksOwed): boolean {
