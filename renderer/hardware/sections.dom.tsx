@@ -117,7 +117,7 @@ export function NetworkSection({ config, edit, issue }: SectionProps) {
   const add = () => {
     const used = new Set(config.nics.map((nic) => nic.id));
     const id = ['net0', 'net1', 'net2', 'net3', 'net4', 'net5', 'net6', 'net7'].find((name) => !used.has(name)) ?? 'net8';
-    edit({ nics: [...config.nics, { id, model: 'e1000', backend: { type: 'user' }, forwards: [], link: true }] });
+    edit({ nics: [...config.nics, { id, model: 'e1000', backend: { type: 'user' }, forwards: [], allow: [], block: [], link: true }] });
   };
   return (
     <FormSection

@@ -23,7 +23,8 @@ export class LinuxGuest {
         this.#output = this.#output.slice(match.index + match[0].length);
         return match;
       }
-      if (Date.now() > end) throw new Error(`${String(pattern)} did not come within ${seconds} s; the end of what came:\n${this.#output.slice(-2000)}`);
+      if (Date.now() > end)
+        throw new Error(`${String(pattern)} did not come within ${seconds} s; the end of what came:\n${this.#output.slice(-2000)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1000);
         this.#wake = () => {
@@ -37,8 +38,8 @@ export class LinuxGuest {
   /** Runs a line of shell; its output. @throws Error when it fails or does not end in time. */
   async shell(line: string, seconds = 60): Promise<string> {
     const id = this.#next++;
-    this.#process.stdin!.write(`{ ${line}\n} 2>&1; echo "=${'=done'}${id} $?"\n`);
-    const [text, status] = await this.until(new RegExp(`([^]*)==done${id} (\\d+)\\r?\\n`), seconds).then((match) => [match[1]!, match[2]!]);
+    this.#process.stdin!.write(`{ ${line}\n} 2>&1; echo ==do''ne${id} $?\n`);
+    const [text, status] = await this.until(new RegExp(`([^]*)==done${id} (\\d+)\\r?\\n`), seconds).then((match) => [match[1]!, match[2]!] as const);
     if (status !== '0') throw new Error(`${line}: status ${status}\n${text}`);
     return text.replaceAll('\r', '');
   }

@@ -68,7 +68,9 @@ const httpPort = (http.address() as AddressInfo).port;
 
 /** A name server on loopback that knows one name. */
 const dns = createSocket('udp4');
-dns.on('message', (query, from) => dns.send(emitDnsAnswer(query, query.at(-3) === 1 ? [Uint8Array.of(192, 0, 2, 80)] : [], 60), from.port, from.address));
+dns.on('message', (query, from) =>
+  dns.send(emitDnsAnswer(query, query.at(-3) === 1 ? [Uint8Array.of(192, 0, 2, 80)] : [], 60), from.port, from.address),
+);
 await new Promise<void>((resolve) => dns.bind(0, '127.0.0.1', resolve));
 
 writeFileSync(join(work, 'boot.txt'), 'served by TFTP\n');
@@ -90,7 +92,18 @@ await new Promise<void>((resolve) => server.listen(socketPath, resolve));
 
 const net = values.peer ? 'user,id=n' : `stream,id=n,server=off,addr.type=unix,addr.path=${socketPath}`;
 const guest = new LinuxGuest('qemu-system-x86_64', [
-  ...['-accel', values.accel, '-m', '512', '-nographic', '-no-reboot', '-netdev', net, '-device', `${values.model},netdev=n,mac=52:54:00:12:34:56,romfile=`],
+  ...[
+    '-accel',
+    values.accel,
+    '-m',
+    '512',
+    '-nographic',
+    '-no-reboot',
+    '-netdev',
+    net,
+    '-device',
+    `${values.model},netdev=n,mac=52:54:00:12:34:56,romfile=`,
+  ],
   ...['-kernel', join(images, `mini-${values.arch}.vmlinuz`), '-initrd', join(images, `mini-${values.arch}.initrd`)],
   ...['-append', 'console=ttyS0 quiet'],
 ]);
@@ -111,8 +124,10 @@ const expect = (text: string, pattern: RegExp) => {
 };
 const rate = (seconds: number) => `${((bytes * 8) / seconds / 1e6).toFixed(0)} Mbit/s`;
 
-await guest.until(/GUEST-MILESTONE: shell/, 300);
-await guest.shell('stty -echo 2>/dev/null; mkdir -p /etc /tmp; ip link set lo up; ip link set eth0 up; sysctl -w net.ipv6.conf.eth0.accept_ra=2 >/dev/null 2>&1; true');
+await guest.until(/GUEST-MILESTONE: shell/, 900);
+await guest.shell(
+  'stty -echo 2>/dev/null; mkdir -p /etc /tmp; ip link set lo up; ip link set eth0 up; sysctl -w net.ipv6.conf.eth0.accept_ra=2 >/dev/null 2>&1; true',
+);
 writeFileSync(join(work, 'udhcpc'), '');
 await guest.shell(
   `printf '#!/bin/sh\\n[ "$1" = bound ] || exit 0\\nip addr add $ip/$mask dev $interface\\nip route add default via $router\\necho nameserver $dns >/etc/resolv.conf\\necho lease $ip router $router dns $dns boot $boot_file\\n' >/tmp/lease; chmod 755 /tmp/lease`,
@@ -142,7 +157,9 @@ if (!values.peer) {
   });
 }
 await check('IPv6: address, default route, ping of the gateway', async () => {
-  const text = await guest.shell('for i in 1 2 3 4 5 6 7 8; do ip -6 route | grep -q default && break; sleep 1; done; ip -6 addr show dev eth0; ip -6 route');
+  const text = await guest.shell(
+    'for i in 1 2 3 4 5 6 7 8; do ip -6 route | grep -q default && break; sleep 1; done; ip -6 addr show dev eth0; ip -6 route',
+  );
   expect(text, /default via fe80/);
   const gateway = values.peer ? 'fec0::2' : 'fd53:7472:6174:6500::2';
   expect(await guest.shell(`ping -6 -c 3 -i 0.2 ${gateway}`), /3 packets received/);
@@ -160,8 +177,10 @@ await check('download to nothing', async () => {
   return rate((performance.now() - start) / 1000);
 });
 await check('upload with checksum', async () => {
-  const start = performance.now();
-  await guest.shell(`dd if=/dev/urandom of=/tmp/part bs=1M count=64 2>/dev/null; for i in 1 2 3 4; do cat /tmp/part; done | sha256sum >/tmp/sum`, 600);
+  await guest.shell(
+    `dd if=/dev/urandom of=/tmp/part bs=1M count=64 2>/dev/null; for i in 1 2 3 4; do cat /tmp/part; done | sha256sum >/tmp/sum`,
+    600,
+  );
   const before = performance.now();
   const text = await guest.shell(
     `{ printf 'POST / HTTP/1.0\\r\\nContent-Length: ${64 * 4 * 2 ** 20}\\r\\n\\r\\n'; for i in 1 2 3 4; do cat /tmp/part; done; } | nc 10.0.2.2 ${httpPort}; cat /tmp/sum`,
@@ -170,7 +189,6 @@ await check('upload with checksum', async () => {
   const seconds = (performance.now() - before) / 1000;
   const sums = [...text.matchAll(/[0-9a-f]{64}/g)].map(([sum]) => sum);
   if (sums.length !== 2 || sums[0] !== sums[1]) throw new Error(`the sums differ: ${text}`);
-  void start;
   return `${((64 * 4 * 2 ** 20 * 8) / seconds / 1e6).toFixed(0)} Mbit/s`;
 });
 await check('200 connections at once', async () => {

@@ -7,6 +7,7 @@ import { addImgCommands } from './img-commands.node.ts';
 import { addLaterCommands } from './later-commands.node.ts';
 import { addLibraryCommands } from './library-commands.node.ts';
 import { addMachineCommands } from './machine-commands.node.ts';
+import { addNetworkCommands } from './network-commands.node.ts';
 import { addRun } from './run-command.node.ts';
 import { addServe } from './serve.node.ts';
 
@@ -29,6 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addRun(program, does);
   addLibraryCommands(program, does);
   addMachineCommands(program, does);
+  addNetworkCommands(program, does);
   addServe(program, does);
   addImgCommands(program, does);
   addLaterCommands(program, does);

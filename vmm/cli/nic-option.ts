@@ -14,16 +14,60 @@ export function nicValue(value: string, index: number): NicInput | undefined {
   const pcap = take(pairs, 'pcap', OPTION);
   const forwards = pairs.get('hostfwd') ?? [];
   pairs.delete('hostfwd');
-  refuseRest(pairs, OPTION, 'model, mac, hostfwd, localaddr and pcap');
+  const allow = pairs.get('allow') ?? [];
+  const block = pairs.get('block') ?? [];
+  pairs.delete('allow');
+  pairs.delete('block');
+  const tftp = take(pairs, 'tftp', OPTION);
+  const bootFile = take(pairs, 'bootfile', OPTION);
+  const restrict = onOff(take(pairs, 'restrict', OPTION));
+  const faults = faultsOf(take(pairs, 'delay', OPTION), take(pairs, 'loss', OPTION), take(pairs, 'rate', OPTION));
+  refuseRest(pairs, OPTION, 'model, mac, hostfwd, allow, block, restrict, tftp, bootfile, delay, loss, rate, localaddr and pcap');
   if (backend.type === 'none') return undefined;
-  if (forwards.length > 0 && backend.type !== 'user') throw usage(`${OPTION}: hostfwd needs the user network, not ${backend.type}`);
+  const ofUser = Object.entries({ hostfwd: forwards[0], allow: allow[0], block: block[0], tftp, bootfile: bootFile, restrict });
+  const misplaced = backend.type === 'user' ? undefined : ofUser.find(([, given]) => given !== undefined)?.[0];
+  if (misplaced !== undefined) throw usage(`${OPTION}: ${misplaced} needs the user network, not ${backend.type}`);
+  if (restrict !== undefined && nic.backend?.type === 'user') nic.backend.restrict = restrict;
   return {
     ...nic,
     ...(model !== undefined && { model: model as NonNullable<NicInput['model']> }), // the schema names those there are
     ...(mac !== undefined && { mac }),
     ...(pcap !== undefined && { pcap }),
+    ...(allow.length > 0 && { allow }),
+    ...(block.length > 0 && { block }),
+    ...(tftp !== undefined && { tftp }),
+    ...(bootFile !== undefined && { bootFile }),
+    ...(faults && { faults }),
     ...(forwards.length > 0 && { forwards: forwards.map(forwardValue) }),
   };
+}
+
+function onOff(text: string | undefined): boolean | undefined {
+  if (text === undefined || text === 'on' || text === 'off') return text === undefined ? undefined : text === 'on';
+  throw usage(`${OPTION}: restrict must be on or off, not ${JSON.stringify(text)}`);
+}
+
+/** `delay=50` in ms, `loss=1%` or `loss=0.01`, `rate=10M` in bits per second. */
+export function faultsOf(delay: string | undefined, loss: string | undefined, rate: string | undefined): NicInput['faults'] {
+  const faults = {
+    ...(delay !== undefined && { delay: scaled(delay, 'delay', { ms: 1, s: 1000 }, 60_000) }),
+    ...(loss !== undefined && { loss: scaled(loss, 'loss', { '%': 0.01 }, 1) }),
+    ...(rate !== undefined && { rate: scaled(rate, 'rate', { k: 1e3, M: 1e6, G: 1e9 }, 1e12) }),
+  };
+  return Object.keys(faults).length === 0 ? undefined : faults;
+}
+
+function scaled(text: string, name: string, units: Readonly<Record<string, number>>, most: number): number {
+  const match = /^(\d+(?:\.\d+)?)(.*)$/.exec(text);
+  const unit = match?.[2] === '' ? 1 : units[match?.[2] ?? ''];
+  const value = Number(match?.[1]) * (unit ?? Number.NaN);
+  if (!(value <= most))
+    throw usage(
+      `${OPTION}: ${name} must be a number${Object.keys(units)
+        .map((one) => ` or one with ${one}`)
+        .join('')}, at most ${most}, not ${JSON.stringify(text)}`,
+    );
+  return value;
 }
 
 function backendValue(text: string, localAddress: string | undefined): NonNullable<NicInput['backend']> {
@@ -40,7 +84,7 @@ function backendValue(text: string, localAddress: string | undefined): NonNullab
 }
 
 /** `tcp:127.0.0.1:2222-10.0.2.15:22`; both addresses may be left out. */
-function forwardValue(text: string): NonNullable<NicInput['forwards']>[number] {
+export function forwardValue(text: string): NonNullable<NicInput['forwards']>[number] {
   const match = /^(tcp|udp):([0-9.]*):([0-9]+)-([0-9.]*):([0-9]+)$/.exec(text);
   if (match === null) throw usage(`${OPTION}: hostfwd must be as in tcp:127.0.0.1:2222-:22, not ${JSON.stringify(text)}`);
   return {

@@ -2,10 +2,15 @@
 import { VmmError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { NetBackend } from './cable/cable.ts';
+import type { NetworkAnswers, NetworkRequest } from './control.ts';
+import { openUser, type UserSpec } from './nat/open.node.ts';
 import { openSocketNetwork, type SocketSpec } from './socket/open.node.ts';
+import { openInternal } from './switch/internal.node.ts';
 
 /** The network at the end of one cable. */
 export interface OpenNetwork {
+  /** Answers a question or changes something. Absent: there is nothing to say of such a network. */
+  control?(request: NetworkRequest): Promise<NetworkAnswers[NetworkRequest['type']]>;
   /** Takes it down; nothing arrives on the cable after that. */
   close(): Promise<void>;
 }
@@ -17,10 +22,13 @@ export interface NetworkHost {
 }
 
 /** A NIC as a network needs to know it: a part of its configuration. */
-export interface NetworkSpec {
+export interface NetworkSpec extends UserSpec {
   readonly id: string;
   readonly backend:
-    { readonly type: 'user' | 'none' } | { readonly type: 'internal' | 'tap'; readonly name: string } | ({ readonly type: 'socket' } & SocketSpec);
+    | { readonly type: 'none' }
+    | { readonly type: 'user'; readonly restrict?: boolean | undefined }
+    | { readonly type: 'internal' | 'tap'; readonly name: string }
+    | ({ readonly type: 'socket' } & SocketSpec);
 }
 
 /** @throws VmmError naming the NIC, when the host cannot give what is asked. */
@@ -30,9 +38,13 @@ export async function openNetwork(nic: NetworkSpec, cable: NetBackend, host: Net
     case 'none':
       cable.attach({ frame: () => true });
       return { close: () => Promise.resolve() };
+    case 'user':
+      return openUser(nic, backend.restrict ?? false, cable, host);
+    case 'internal':
+      return openInternal(backend.name, cable, host);
     case 'socket':
       return openSocketNetwork(backend, cable, host);
-    default:
+    case 'tap':
       throw new VmmError('unsupported', `${nic.id}: --nic ${backend.type} is not available yet`);
   }
 }

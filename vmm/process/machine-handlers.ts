@@ -8,6 +8,7 @@ import type { Handlers, Session as ClientSession } from '../protocol/server.ts';
 import type { MachineStatus } from '../protocol/shared.ts';
 import { ProtocolError } from '../protocol/wire.ts';
 import type { Drives } from './drives.ts';
+import { networkHandlers, type Networks } from './network-handlers.ts';
 import type { SerialPort } from './serial-hub.ts';
 import type { HostTime, Session } from './session.ts';
 import { type ProcessUse, StatsMeter } from './stats.ts';
@@ -35,7 +36,7 @@ const WATCH_SCREEN = 100;
 /** A viewer of a serial port that is behind by more is not sent more until it has caught up, bytes. */
 const MAX_SERIAL_BEHIND = 1 << 20;
 
-export function machineHandlers(session: Session, drives: Drives, host: MachineHost): Handlers<'machine'> {
+export function machineHandlers(session: Session, drives: Drives, nets: Networks, host: MachineHost): Handlers<'machine'> {
   const started = host.wallTime();
   const meters = new WeakMap<object, StatsMeter>();
   const serialViewers = new WeakMap<Client, Map<number, () => void>>();
@@ -131,6 +132,8 @@ export function machineHandlers(session: Session, drives: Drives, host: MachineH
     'input.mouse': (movement) => session.input.mouse(movement),
     'input.pointer': (position) => session.input.pointer(position),
 
+    ...networkHandlers(session, nets),
+
     'media.list': () => ({ drives: drives.list() }),
     'media.insert': async ({ drive, file, readOnly }) => ({ drive: await drives.insert(drive, file, readOnly) }),
     'media.eject': async ({ drive, force }) => ({ drive: await drives.eject(drive, force) }),
@@ -167,6 +170,7 @@ export function forwardEvents(session: Session, drives: Drives, client: Client):
     session.on('mode', (mode) => client.emit('display.mode', mode)),
     session.on('leds', ({ scroll, num, caps }) => client.emit('keyboard.leds', { scroll, num, caps })),
     session.on('pointerMode', ({ absolute }) => client.emit('pointer.mode', { absolute })),
+    session.on('network', (change) => client.emit('network.changed', change)),
     session.on('ended', (end) => client.emit('machine.ended', end)),
     drives.onChange((drive) => client.emit('media.changed', { drive })),
   ];

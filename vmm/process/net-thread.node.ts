@@ -2,17 +2,25 @@
  * The net thread: one worker that holds what is at the other ends of a machine's network cables: the NAT, the switch, sockets. Orders come from the control thread,
  * frames through a ring per cable from the machine thread, which rings the bell.
  */
+import { resolve } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, VmmError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { type OpenNetwork, openNetwork } from '../net/open.node.ts';
+import { Capture } from '../net/filters/capture.ts';
+import { type CaptureFile, captureFile } from '../net/filters/capture-file.node.ts';
+import { Faults } from '../net/filters/faults.ts';
+import { nodeTime } from '../net/nat/time.node.ts';
 import { Plug } from '../net/cable/plug.ts';
 import { RingEnd } from '../net/ring/end.ts';
-import type { FromNet, NetRequest, NetThreadData, ToNet } from './net-messages.ts';
+import type { FromNet, NetAnswers, NetRequest, NetThreadData, ToNet } from './net-messages.ts';
 
 interface Attached {
   readonly cable: RingEnd;
   readonly plug: Plug;
+  readonly capture: Capture;
+  readonly faults: Faults;
+  file: CaptureFile | undefined;
   readonly network: OpenNetwork;
 }
 
@@ -46,24 +54,40 @@ class NetServer {
   async #answer(message: ToNet): Promise<void> {
     const say = (answer: FromNet) => this.#control.postMessage(answer);
     try {
-      await this.#perform(message);
-      say({ type: 'answer', id: message.id, result: null });
+      say({ type: 'answer', id: message.id, result: await this.#perform(message) });
     } catch (error) {
       const known = error instanceof VmmError ? error : new VmmError('internal', messageOf(error), {}, error);
       say({ type: 'error', id: message.id, kind: known.kind, message: known.message, context: { ...known.context } });
     }
   }
 
-  async #perform(request: NetRequest): Promise<void> {
+  async #perform(request: NetRequest): Promise<NetAnswers[NetRequest['method']]> {
     switch (request.method) {
       case 'open':
-        return this.#open(request.params);
+        await this.#open(request.params);
+        return null;
       case 'setLink':
         this.#find(request.params.nic).plug.plug(request.params.up);
-        return;
+        return null;
+      case 'network': {
+        const { network } = this.#find(request.params.nic);
+        if (network.control === undefined) throw new VmmError('unsupported', `${request.params.nic} is on no user network`);
+        return network.control(request.params.request);
+      }
+      case 'faults':
+        this.#find(request.params.nic).faults.settings = request.params.faults;
+        return null;
+      case 'capture':
+        await this.#capture(this.#find(request.params.nic), request.params.file);
+        return null;
+      case 'cable': {
+        const { plug, faults, capture, file } = this.#find(request.params.nic);
+        const { settings, lost } = faults;
+        return { link: plug.link, faults: settings, lost, capture: file ? { file: file.file, frames: capture.frames, dropped: file.dropped } : null };
+      }
       case 'shutdown':
-        await Promise.all([...this.#nics.values()].map(({ network }) => network.close()));
-        return;
+        await Promise.all([...this.#nics.values()].map((one) => this.#close(one)));
+        return null;
     }
   }
 
@@ -76,8 +100,33 @@ class NetServer {
     const log = createLog(nic.id, (record) => this.#control.postMessage({ type: 'log', record } satisfies FromNet));
     const plug = new Plug(cable);
     plug.plug(nic.link);
-    const network = await openNetwork(nic, plug, { directory: this.#data.directory, log });
-    this.#nics.set(nic.id, { cable, plug, network });
+    const capture = new Capture(plug, () => Date.now());
+    const faults = new Faults(capture, { ...nodeTime, chance: () => Math.random() });
+    if (nic.faults !== undefined) faults.settings = nic.faults;
+    const file = nic.pcap === undefined ? undefined : await this.#openCapture(nic.pcap);
+    if (file !== undefined) capture.start(file);
+    const network = await openNetwork(nic, faults, { directory: this.#data.directory, log });
+    this.#nics.set(nic.id, { cable, plug, capture, faults, file, network });
+  }
+
+  #openCapture(path: string): Promise<CaptureFile> {
+    return captureFile(resolve(this.#data.directory, path)).catch((error: unknown) => {
+      throw new VmmError('host', `the capture ${path} cannot be written: ${messageOf(error)}`, {}, error);
+    });
+  }
+
+  async #capture(nic: Attached, path: string | null): Promise<void> {
+    const file = path === null ? undefined : await this.#openCapture(path);
+    nic.capture.start(file);
+    const old = nic.file;
+    nic.file = file;
+    await old?.close();
+  }
+
+  async #close({ network, faults, file }: Attached): Promise<void> {
+    await network.close();
+    faults.close();
+    await file?.close();
   }
 
   #find(nic: string): Attached {

@@ -11,6 +11,7 @@ import type { Drives } from './drives.ts';
 import { FakeMachine } from './fake-machine.test-support.ts';
 import { hostTime, machineHost } from './host.node.ts';
 import { forwardEvents, type MachineHost, machineHandlers } from './machine-handlers.ts';
+import { noNetworks } from './network-handlers.ts';
 import { Session } from './session.ts';
 
 const config = parseConfig({ id: '6f1d0a52-6a5e-4c7b-9f5e-0d0c5f3f8a11', name: 'Test', serial: [{ backend: 'none' }, { backend: 'none' }] });
@@ -45,7 +46,7 @@ function bench(): Bench {
     const served = serve(there, {
       role: 'machine',
       version: '0',
-      handlers: machineHandlers(session, noDrives, host),
+      handlers: machineHandlers(session, noDrives, noNetworks, host),
       stateOf: () => session.state,
       log: write,
     });

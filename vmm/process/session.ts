@@ -16,6 +16,8 @@ export interface SessionEvents {
   leds: { scroll: boolean; num: boolean; caps: boolean };
   pointerMode: { absolute: boolean };
   mode: { width: number; height: number; text: boolean };
+  /** Something of a NIC's network was changed by a client. */
+  network: { nic: string };
   tray: { drive: string; open: boolean; locked: boolean };
   debugcon: Uint8Array;
   parallel: Uint8Array;

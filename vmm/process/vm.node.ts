@@ -45,6 +45,7 @@ export class Vm {
   /** How the run ended; all is closed then. Never rejects. */
   readonly ended: Promise<RunEnd>;
   readonly #options: VmOptions;
+  readonly #nets: NetThread;
   readonly #version = strateVersion();
   readonly #started = processUse();
   #counters: Counters | undefined;
@@ -52,6 +53,7 @@ export class Vm {
   private constructor(options: VmOptions, session: Session, disks: DiskThread, nets: NetThread, backends: readonly Backend[]) {
     this.#options = options;
     this.session = session;
+    this.#nets = nets;
     this.drives = disks.drives(session);
     this.ended = session.ended.then(async (end) => {
       await closeAll(disks, nets, backends);
@@ -116,7 +118,7 @@ export class Vm {
     const client = serve(transport, {
       role: 'machine',
       version: this.#version,
-      handlers: machineHandlers(this.session, this.drives, host),
+      handlers: machineHandlers(this.session, this.drives, this.#nets, host),
       stateOf: () => this.session.state,
       log: createLog('protocol', log.record),
     });

@@ -17,7 +17,11 @@ export const forwardSchema = z.strictObject({
 });
 
 const backendSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('user') }),
+  z.strictObject({
+    type: z.literal('user'),
+    /** Host-only: nothing of the world outside, only what `allow` opens of this host. */
+    restrict: z.boolean().optional(),
+  }),
   z.strictObject({ type: z.literal('internal'), name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be a short name') }),
   z.strictObject({
     type: z.literal('socket'),
@@ -43,6 +47,21 @@ export const nicSchema = z.strictObject({
   /** Default: derived from the VM's id, so that a clone has another. */
   mac: mac.optional(),
   forwards: z.array(forwardSchema).max(256).default([]),
+  /** What the guest may reach although it is this host's own or blocked: `host:8080`, `192.168.0.0/16`, `example.com`. */
+  allow: z.array(z.string().min(1).max(300)).max(256).default([]),
+  /** What it may not: addresses, networks, names and those below them, or `*`. */
+  block: z.array(z.string().min(1).max(300)).max(256).default([]),
+  /** A directory that the user network serves by TFTP, and the file in it that PXE is told to load. */
+  tftp: z.string().min(1).max(4096).optional(),
+  bootFile: z.string().min(1).max(127).optional(),
+  /** ms one way, share of frames, bits per second: a worse cable. */
+  faults: z
+    .strictObject({
+      delay: z.number().min(0).max(60_000).default(0),
+      loss: z.number().min(0).max(1).default(0),
+      rate: z.number().min(0).max(1e12).default(0),
+    })
+    .optional(),
   /** Writes every frame to this pcap file. */
   pcap: z.string().min(1).max(4096).optional(),
   /** The cable is plugged in. */

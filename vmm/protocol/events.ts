@@ -33,6 +33,7 @@ export const machineEvents = {
   'display.mode': event('The screen has another size', { width: z.number(), height: z.number(), text: z.boolean() }),
   'keyboard.leds': event('The guest set the keyboard lights', { scroll: z.boolean(), num: z.boolean(), caps: z.boolean() }),
   'pointer.mode': event('The guest began or ceased to use an absolute pointer', { absolute: z.boolean() }),
+  'network.changed': event('Forwards, rules, faults, capture or plug of a NIC changed', { nic: z.string() }),
   'media.changed': event('A drive has another medium, or its tray was locked', { drive: driveStatusSchema }),
 } as const;
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { throttleSchema } from './config-drives.ts';
 import { method } from './method.ts';
+import { networkMethods } from './network-methods.ts';
 import { driveStatusSchema, machineStatusSchema, screenTextSchema, statsSchema } from './shared.ts';
 import { alive, type VmState } from './states.ts';
 import { hostPath } from './text.ts';
@@ -137,6 +138,7 @@ export const machineMethods = {
     params: { port, data: z.string().max(262144), encoding: z.enum(['utf8', 'base64']).default('utf8') },
     when: alive,
   }),
+  ...networkMethods,
 } as const;
 
 export type MachineMethods = typeof machineMethods;

@@ -7,6 +7,7 @@ import type { Drives } from '../drives.ts';
 import { FakeMachine } from '../fake-machine.test-support.ts';
 import { hostTime, machineHost } from '../host.node.ts';
 import { forwardEvents, machineHandlers } from '../machine-handlers.ts';
+import { noNetworks } from '../network-handlers.ts';
 import { endRun, takeRun } from '../run-record.node.ts';
 import { Session } from '../session.ts';
 import { CONFIG_FILE, readConfig } from '../vm-folder.node.ts';
@@ -47,6 +48,7 @@ export class FakeLauncher implements Launcher {
     const handlers = machineHandlers(
       session,
       drives,
+      noNetworks,
       machineHost(() => []),
     );
     const socket = await listenOnSocket(path, (transport) => {
