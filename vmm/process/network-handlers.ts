@@ -47,7 +47,7 @@ export function networkHandlers(session: Session, nets: Networks): NetworkHandle
       ...cable,
       faults: { ...cable.faults },
       ...(counts[nic.id] ?? { sentBytes: 0, receivedBytes: 0 }),
-      leases: [...leases],
+      leases: leases.map((lease) => ({ ...lease })),
       connections: connections.map((connection) => ({ ...connection })),
       forwards: forwards.map((forward) => ({ ...forward })),
       allow: [...rules.allow],
@@ -63,7 +63,7 @@ export function networkHandlers(session: Session, nets: Networks): NetworkHandle
     },
     'network.log': async ({ nic, count }) => {
       const entries = await nets.ask({ method: 'network', params: { nic: nicOf(nic).id, request: { type: 'traffic', count } } });
-      return { entries: [...(entries as NetworkAnswers['traffic'])] };
+      return { entries: (entries as NetworkAnswers['traffic']).map((entry) => ({ ...entry })) };
     },
     'network.addForward': async ({ nic, forward }) => {
       const { id } = nicOf(nic);
