@@ -287,7 +287,7 @@ class World {
   }
 
   lastIp(): { ip: Ipv4Packet; udp: UdpPacket | undefined; icmp: Icmpv4Repr | undefined } {
-    const ip = Ipv4Packet.of(EthernetFrame.of(this.frames.at(-1))!.payload)!;
+    const ip = Ipv4Packet.of(EthernetFrame.of(this.frames.at(-1)!)!.payload)!;
     const icmp = ip.protocol === ipProtocols.icmp ? parseIcmpv4(Icmpv4Packet.of(ip.payload)!) : undefined;
     return { ip, udp: ip.protocol === ipProtocols.udp ? UdpPacket.of(ip.payload) : undefined, icmp };
   }
@@ -515,7 +515,7 @@ describe('TCP', () => {
     world.burst();
     expect(world.nat.use.tcp).toBe(0);
     const guest = world.connect(outside, 80, 61000);
-    world.sockets.at(-1).events.connected();
+    world.sockets.at(-1)!.events.connected();
     guest.pump();
     expect(guest.state.established).toBe(true);
   });
@@ -716,7 +716,7 @@ describe('IPv6', () => {
   const own = linkLocalOf(guestMac);
   const global = parseIp('fd53:7472:6174:6500::55')!;
   const last6 = (world: World) => {
-    const ip = Ipv6Packet.of(EthernetFrame.of(world.frames.at(-1))!.payload)!;
+    const ip = Ipv6Packet.of(EthernetFrame.of(world.frames.at(-1)!)!.payload)!;
     return { ip, icmp: ip.upper!.protocol === ipProtocols.icmpv6 ? parseIcmpv6(Icmpv6Packet.of(ip.upper!.payload)!) : undefined };
   };
   test('router and neighbour discovery, ping of the gateway', () => {

@@ -26,7 +26,7 @@ const NONE = new Uint8Array(0);
 
 /** A copy that outlives the frame it was read from. */
 export function copyOf(bytes: Uint8Array): Uint8Array {
-  return bytes.length === 0 ? NONE : bytes.slice();
+  return bytes.length === 0 ? NONE : new Uint8Array(bytes); // not slice: Node's Buffer means something else by it
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
