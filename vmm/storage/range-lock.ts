@@ -2,25 +2,29 @@ interface Held {
   readonly start: number;
   readonly end: number;
   readonly shared: boolean;
-  readonly free: Promise<void>;
+  /** Who waits for it; made when somebody does. */
+  waiting: (() => void)[] | undefined;
 }
 
 /** Lets operations on overlapping ranges take turns, in the order they came; operations on disjoint ranges, and shared ones, run together. */
 export class RangeLock {
-  #held: Held[] = [];
+  readonly #held: Held[] = [];
 
   async run<T>(start: number, length: number, shared: boolean, work: () => Promise<T>): Promise<T> {
     const end = start + length;
-    const before = this.#held.filter((other) => other.start < end && start < other.end && !(shared && other.shared)).map((other) => other.free);
-    let release!: () => void;
-    const mine: Held = { start, end, shared, free: new Promise((resolve) => (release = resolve)) };
+    let before: Promise<void>[] | undefined;
+    for (const other of this.#held) {
+      if (other.start < end && start < other.end && !(shared && other.shared))
+        (before ??= []).push(new Promise((resolve) => (other.waiting ??= []).push(resolve)));
+    }
+    const mine: Held = { start, end, shared, waiting: undefined };
     this.#held.push(mine);
     try {
-      if (before.length > 0) await Promise.all(before);
+      if (before !== undefined) await Promise.all(before);
       return await work();
     } finally {
       this.#held.splice(this.#held.indexOf(mine), 1);
-      release();
+      if (mine.waiting !== undefined) for (const resolve of mine.waiting) resolve();
     }
   }
 }

@@ -98,13 +98,20 @@ export class TableCache {
     return this.#tables.get(offset);
   }
 
-  async get(offset: number): Promise<CachedTable> {
+  /** The table, if it is in memory, as the last one used. */
+  use(offset: number): CachedTable | undefined {
     const known = this.#tables.get(offset);
-    if (known !== undefined) {
-      this.#tables.delete(offset);
-      this.#tables.set(offset, known);
-      return known;
-    }
+    if (known === undefined || known === this.#last) return known;
+    this.#tables.delete(offset);
+    this.#tables.set(offset, known);
+    this.#last = known;
+    return known;
+  }
+  #last: CachedTable | undefined;
+
+  async get(offset: number): Promise<CachedTable> {
+    const known = this.use(offset);
+    if (known !== undefined) return known;
     let loading = this.#loading.get(offset);
     if (loading === undefined) {
       loading = this.#load(offset).finally(() => this.#loading.delete(offset));
@@ -123,11 +130,13 @@ export class TableCache {
   add(offset: number, bytes: Uint8Array): CachedTable {
     this.#evict(); // before: the new one is about to be used
     const table = new CachedTable(offset, bytes);
+    this.#last = undefined;
     this.#tables.set(offset, table);
     return table;
   }
 
   forget(offset: number): void {
+    this.#last = undefined;
     this.#tables.delete(offset);
   }
 

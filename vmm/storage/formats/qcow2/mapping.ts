@@ -99,6 +99,12 @@ export class Mapping {
     return this.#tables.get(offset);
   }
 
+  /** The same at once, where it is in memory: undefined: it is not, `none`: there is none. */
+  tableNow(cluster: number): CachedTable | 'none' | undefined {
+    const offset = this.#l1[Math.floor(cluster / this.perTable)] ?? 0;
+    return offset === 0 ? 'none' : this.#tables.use(offset);
+  }
+
   entryIn(table: CachedTable, cluster: number): Entry {
     const at = (cluster % this.perTable) * this.#entrySize;
     const [high, low] = [table.view.getUint32(at), table.view.getUint32(at + 4)];

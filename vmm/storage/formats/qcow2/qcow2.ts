@@ -1,6 +1,7 @@
 import { VmmError } from '../../../base/errors.ts';
 import type { HostFile } from '../../host-file.ts';
 import type { Extent } from '../../node.ts';
+import type { CachedTable } from '../table-cache.ts';
 import { Mutex, RangeLock } from '../../range-lock.ts';
 import { roundUp } from '../bytes.ts';
 import { damaged, type FormatHost, type FormatOptions, type ImageNode, type ParentReference } from '../format.ts';
@@ -150,9 +151,19 @@ export class Qcow2Node implements ImageNode {
 
   /** The longest run from `offset` within one L2 table that is mapped alike. */
   async #map(offset: number, length: number): Promise<Run> {
+    const table = await this.mapping.table(Math.floor(offset / this.clusterSize));
+    return this.#mapIn(table, offset, length);
+  }
+
+  /** The same at once, where the table is in memory. */
+  #mapNow(offset: number, length: number): Run | undefined {
+    const table = this.mapping.tableNow(Math.floor(offset / this.clusterSize));
+    return table === undefined ? undefined : this.#mapIn(table === 'none' ? undefined : table, offset, length);
+  }
+
+  #mapIn(table: CachedTable | undefined, offset: number, length: number): Run {
     const { clusterSize, mapping } = this;
     const cluster = Math.floor(offset / clusterSize);
-    const table = await mapping.table(cluster);
     const tableEnd = (Math.floor(cluster / mapping.perTable) + 1) * mapping.perTable * clusterSize;
     if (table === undefined) return { kind: 'absent', length: Math.min(length, tableEnd - offset), host: 0 };
     const end = Math.min(offset + length, tableEnd);
@@ -182,12 +193,15 @@ export class Qcow2Node implements ImageNode {
   }
 
   read(offset: number, into: Uint8Array): Promise<void> {
-    return this.#lock.run(offset, into.length, true, () => this.#read(offset, into));
+    return this.#lock.run(offset, into.length, true, () => {
+      const run = this.#mapNow(offset, into.length);
+      return run?.kind === 'data' && run.length === into.length ? this.#data.read(run.host, into) : this.#read(offset, into);
+    });
   }
 
   async #read(offset: number, into: Uint8Array): Promise<void> {
     for (let at = 0; at < into.length;) {
-      const run = await this.#map(offset + at, into.length - at);
+      const run = this.#mapNow(offset + at, into.length - at) ?? (await this.#map(offset + at, into.length - at));
       const part = at === 0 && run.length === into.length ? into : into.subarray(at, at + run.length);
       if (run.kind === 'data') await this.#data.read(run.host, part);
       else if (run.kind === 'compressed') {
@@ -202,7 +216,7 @@ export class Qcow2Node implements ImageNode {
   async readv(offset: number, into: readonly Uint8Array[]): Promise<void> {
     const length = into.reduce((sum, piece) => sum + piece.length, 0);
     return this.#lock.run(offset, length, true, async () => {
-      const run = await this.#map(offset, length);
+      const run = this.#mapNow(offset, length) ?? (await this.#map(offset, length));
       if (run.kind === 'data' && run.length === length && this.#data.readv !== undefined) return this.#data.readv(run.host, into);
       let at = offset;
       for (const piece of into) {
@@ -274,7 +288,7 @@ export class Qcow2Node implements ImageNode {
   async #overwrite(offset: number, length: number, from: readonly Uint8Array[]): Promise<boolean> {
     const runs: { readonly host: number; readonly at: number; readonly length: number }[] = [];
     for (let at = 0; at < length;) {
-      const run = await this.#map(offset + at, length - at);
+      const run = this.#mapNow(offset + at, length - at) ?? (await this.#map(offset + at, length - at));
       if (run.kind !== 'data' || !(await this.#ownsAll(offset + at, run.length))) return false;
       runs.push({ host: run.host, at, length: run.length });
       at += run.length;
@@ -289,7 +303,9 @@ export class Qcow2Node implements ImageNode {
   }
 
   async #ownsAll(offset: number, length: number): Promise<boolean> {
-    const table = await this.mapping.table(Math.floor(offset / this.clusterSize));
+    const first = Math.floor(offset / this.clusterSize);
+    const now = this.mapping.tableNow(first);
+    const table = now === undefined ? await this.mapping.table(first) : now === 'none' ? undefined : now;
     if (table === undefined) return false;
     for (let at = offset - (offset % this.clusterSize); at < offset + length; at += this.clusterSize) {
       const entry = this.mapping.entryIn(table, at / this.clusterSize);
