@@ -55,7 +55,8 @@ export class StreamCable implements NetBackend {
       const length = this.#rest.readUInt32BE(at);
       if (length > MOST_SEGMENT) throw new Error(`a frame of ${length} bytes`);
       if (this.#rest.length - at - 4 < length) break;
-      if (!this.#user.frame(this.#rest.subarray(at + 4, at + 4 + length))) {
+      // A plain array, as a cable's frames are: `slice` of a Buffer does not copy.
+      if (!this.#user.frame(new Uint8Array(this.#rest.buffer, this.#rest.byteOffset + at + 4, length))) {
         this.#stopped = true;
         break;
       }

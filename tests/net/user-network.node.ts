@@ -178,18 +178,18 @@ await check('download to nothing', async () => {
 });
 await check('upload with checksum', async () => {
   await guest.shell(
-    `dd if=/dev/urandom of=/tmp/part bs=1M count=64 2>/dev/null; for i in 1 2 3 4; do cat /tmp/part; done | sha256sum >/tmp/sum`,
+    `dd if=/dev/urandom of=/tmp/part bs=1M count=${bytes / 4 / 2 ** 20} 2>/dev/null; for i in 1 2 3 4; do cat /tmp/part; done | sha256sum >/tmp/sum`,
     600,
   );
   const before = performance.now();
   const text = await guest.shell(
-    `{ printf 'POST / HTTP/1.0\\r\\nContent-Length: ${64 * 4 * 2 ** 20}\\r\\n\\r\\n'; for i in 1 2 3 4; do cat /tmp/part; done; } | nc 10.0.2.2 ${httpPort}; cat /tmp/sum`,
+    `{ printf 'POST / HTTP/1.0\\r\\nContent-Length: ${bytes}\\r\\n\\r\\n'; for i in 1 2 3 4; do cat /tmp/part; done; } | nc 10.0.2.2 ${httpPort}; cat /tmp/sum`,
     600,
   );
   const seconds = (performance.now() - before) / 1000;
   const sums = [...text.matchAll(/[0-9a-f]{64}/g)].map(([sum]) => sum);
   if (sums.length !== 2 || sums[0] !== sums[1]) throw new Error(`the sums differ: ${text}`);
-  return `${((64 * 4 * 2 ** 20 * 8) / seconds / 1e6).toFixed(0)} Mbit/s`;
+  return rate(seconds);
 });
 await check('200 connections at once', async () => {
   const text = await guest.shell(`for i in $(seq 200); do wget -q -O - ${url}/small & done >/tmp/all; wait; wc -l </tmp/all`, 300);
