@@ -184,6 +184,7 @@ const deafHost: HostImports = {
   task_priority_write: () => {},
   numeric_error: () => {},
   guest_log: () => {},
+  first_write: () => {},
 };
 
 export function createEngine(binaries: EngineBinaries): WasmEngine {

@@ -99,6 +99,8 @@ export interface Vcpu {
   readGeneral?(index: number): number;
   writeGeneral?(index: number, value: number): void;
   save(): X86State;
+  /** Throws VmmError 'invalid' for a state that `load` would refuse; changes nothing. Absent: all are taken. */
+  check?(state: X86State): void;
   /** Takes a state of any accelerator. Throws VmmError 'invalid' before anything is changed. */
   load(state: X86State): void;
   /** Counters for `--stats` and the monitor, by name. */

@@ -31,6 +31,7 @@ export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine 
   const scheduler = new MachineScheduler(clock, kick);
   const board = new Board(memory, scheduler, (component) => host.log(component));
   const civilTime = (): number => civilTimeOf(config, host);
+  const seeded = config.seed === undefined ? undefined : seededRandom(config.seed);
   const { parts, vcpus } = assembleI440fx({
     board,
     config,
@@ -41,7 +42,7 @@ export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine 
       debugExit: (status) => machine.end({ how: 'debug-exit', status }),
     },
     civilTime: civilTime(),
-    random: config.seed === undefined ? () => host.random() : seededRandom(config.seed),
+    random: seeded ?? (() => host.random()),
   });
   const machine: Machine = new Machine({
     board,
@@ -52,13 +53,14 @@ export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine 
     noReboot: config.noReboot,
     limit: config.cpu.limit,
     deterministic: config.time === 'virtual',
+    ...(seeded && { random: seeded }),
     returnsFromInit: () => RETURNING_CODES.has(parts.rtc.state.cmos[CMOS_SHUTDOWN_CODE]!),
     pressPowerButton: () => {
       if (!parts.pm.pressPowerButton()) host.events.notice('warning', 'the guest does not listen to the power button');
     },
     hostSlept: (gap) => {
-      host.log('machine').info('the host was asleep', { seconds: Math.round(gap / 1e9) });
-      if (config.rtc === 'utc' || config.rtc === 'local') parts.rtc.setTime(civilTime());
+      host.log('machine').info('time stood still for the guest', { seconds: Math.round(gap / 1e9) });
+      if (config.time === 'real' && (config.rtc === 'utc' || config.rtc === 'local')) parts.rtc.setTime(civilTime());
     },
   });
   return { machine, parts };

@@ -6,6 +6,8 @@ import type { ResetRequest } from '../devices/chipset/piix3.ts';
 import type { Board } from './board.ts';
 import type { MachineClock } from './clock.ts';
 import type { MachineHost, RunEnd } from './host.ts';
+import type { SeededRandom } from './random.ts';
+import { WriteTracker } from '../memory/write-tracker.ts';
 
 /** The longest slice (guest ns): how late a vCPU may see what another thread did without ringing, and how coarse statistics are. */
 const SLICE = 2_000_000;
@@ -18,6 +20,8 @@ const SHARED_BUDGET = 20_000;
 const SHORTEST_SLEEP = 60_000;
 /** The loop looks around at least this often (ns). */
 const LONGEST_SLEEP = 1e9;
+/** A pause that a calendar of whole seconds need not hear of (ns). */
+const CALENDAR_GRAIN = 1e9;
 /** CPU cap: how much run time is gathered before it is slept off (ns). */
 const THROTTLE_GRAIN = 5e6;
 
@@ -35,6 +39,8 @@ export interface MachineOptions {
   readonly deterministic: boolean;
   /** Whether INIT returns to a program (the CMOS shutdown code says so) rather than to the firmware's start. */
   readonly returnsFromInit: () => boolean;
+  /** Where the configuration has a seed. */
+  readonly random?: SeededRandom;
   readonly pressPowerButton: () => void;
   /** The host slept for so many ns: clocks that keep civil time are set. */
   readonly hostSlept: (gap: number) => void;
@@ -55,6 +61,8 @@ export interface SavedMachine {
   readonly time: number;
   readonly devices: Record<string, SavedDevice>;
   readonly vcpus: X86State[];
+  /** Place in the sequence of a seeded machine's random words. */
+  readonly random?: number;
 }
 
 /**
@@ -65,10 +73,12 @@ export class Machine {
   readonly board: Board;
   readonly clock: MachineClock;
   readonly vcpus: readonly Vcpu[];
+  readonly writes: WriteTracker;
   readonly #options: MachineOptions;
   readonly #host: MachineHost;
   readonly #slices: Record<string, number> = {};
   #paused = false;
+  #pausedAt = 0;
   #end: RunEnd | undefined;
   #pendingReset: { request: ResetRequest; by: 'guest' | 'user' | 'triple-fault' } | undefined;
   #idleTime = 0;
@@ -82,6 +92,7 @@ export class Machine {
     this.clock = options.clock;
     this.vcpus = options.vcpus;
     this.#limit = options.limit;
+    this.writes = new WriteTracker(options.board.physical);
   }
 
   /** Share of one host core from now on, percent. */
@@ -122,6 +133,7 @@ export class Machine {
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
+    this.#pausedAt = this.#host.hostTime();
     this.clock.stop();
     this.#kick();
   }
@@ -130,6 +142,13 @@ export class Machine {
     if (!this.#paused) return;
     this.#paused = false;
     this.clock.start();
+    const stood = this.#host.hostTime() - this.#pausedAt;
+    if (stood > CALENDAR_GRAIN) this.calendarStood(stood);
+  }
+
+  /** The guest's time stood for so many ns of the world's: where it can be told, its calendar is set. */
+  calendarStood(gap: number): void {
+    this.#options.hostSlept(gap);
   }
 
   /** The user's reset button. */
@@ -169,19 +188,40 @@ export class Machine {
 
   /** Between slices only, with all back ends settled. */
   save(): SavedMachine {
-    return { time: this.clock.now(), devices: this.board.save(), vcpus: this.vcpus.map((vcpu) => vcpu.save()) };
+    const { random } = this.#options;
+    return {
+      time: this.clock.now(),
+      devices: this.board.save(),
+      vcpus: this.vcpus.map((vcpu) => vcpu.save()),
+      ...(random && { random: random.position }),
+    };
   }
 
-  /** Into a newly built machine, memory already in place. Throws VmmError; the machine cannot be used then. */
-  load(saved: SavedMachine): void {
+  /**
+   * Checks a saved state without touching anything, then returns what puts it in place of the present one: between slices, with all back ends settled.
+   * `fill` replaces guest memory. Throws VmmError `invalid` or `unsupported`; the machine goes on as it was then.
+   */
+  prepare(saved: SavedMachine): (fill: () => void) => void {
     if (saved.vcpus.length !== this.vcpus.length) {
       throw new VmmError('invalid', `the saved state has ${saved.vcpus.length} processors, this machine has ${this.vcpus.length}`);
     }
     const load = this.board.prepare(saved.devices);
-    this.clock.set(saved.time);
-    load();
-    // Last, because a processor's state has the levels of its pins, and devices drive them while they are loaded.
-    this.vcpus.forEach((vcpu, index) => vcpu.load(saved.vcpus[index]!));
+    this.vcpus.forEach((vcpu, index) => vcpu.check?.(saved.vcpus[index]!));
+    return (fill) => {
+      this.board.reset('power'); // no timer, no level and no transfer of the present is left
+      this.#pendingReset = undefined;
+      fill();
+      this.clock.set(saved.time);
+      if (this.#options.random !== undefined && saved.random !== undefined) this.#options.random.position = saved.random;
+      load();
+      // Last, because a processor's state has the levels of its pins, and devices drive them while they are loaded.
+      this.vcpus.forEach((vcpu, index) => vcpu.load(saved.vcpus[index]!));
+    };
+  }
+
+  /** Takes a saved state, memory already in place. Throws VmmError; the machine is as before then. */
+  load(saved: SavedMachine): void {
+    this.prepare(saved)(() => undefined);
   }
 
   dispose(): void {

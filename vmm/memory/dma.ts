@@ -1,4 +1,4 @@
-import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_SHIFT, PAGE_SIZE, PAGE_WRITE, type PhysicalMap } from './physical-map.ts';
+import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_SIZE, PAGE_WRITE, type PhysicalMap } from './physical-map.ts';
 
 const OFFSET_MASK = ~(PAGE_SIZE - 1);
 
@@ -16,7 +16,7 @@ export class GuestDma {
     this.#physical = physical;
   }
 
-  /** Guest memory itself if [addr, addr + length) is one writable stretch without dirty logging. */
+  /** Guest memory itself if [addr, addr + length) is one writable stretch without dirty logging. Counts as written: who asks may do so until it says `wrote`. */
   view(addr: number, length: number): Uint8Array | undefined {
     if (length <= 0) return undefined;
     const first = this.#physical.entry(addr);
@@ -31,11 +31,15 @@ export class GuestDma {
       const entry = table[page] ?? 0;
       if ((entry & flags) !== wanted || (entry & OFFSET_MASK) >>> 0 !== expected) return undefined;
     }
+    this.#physical.willWrite(start, length);
     return this.#physical.memory.bytes.subarray(start, start + length);
   }
 
   wrote(addr: number, length: number): void {
-    this.#walk(addr, length, PAGE_WRITE, (offset, bytes) => this.#physical.wrote(offset, bytes));
+    this.#walk(addr, length, PAGE_WRITE, (offset, bytes) => {
+      this.#physical.willWrite(offset, bytes); // a view that was taken before writes were asked about
+      this.#physical.wrote(offset, bytes);
+    });
   }
 
   read(addr: number, into: Uint8Array): void {
@@ -45,10 +49,10 @@ export class GuestDma {
   }
 
   write(addr: number, from: Uint8Array): void {
-    const { bytes, dirty } = this.#physical.memory;
+    const { bytes } = this.#physical.memory;
     this.#walk(addr, from.length, PAGE_WRITE, (offset, length, done) => {
+      this.#physical.willWrite(offset, length);
       bytes.set(from.subarray(done, done + length), offset);
-      dirty.fill(1, offset >>> PAGE_SHIFT, ((offset + length - 1) >>> PAGE_SHIFT) + 1);
       this.#physical.wrote(offset, length);
     });
   }

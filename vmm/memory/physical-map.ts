@@ -37,8 +37,9 @@ export class GuestMemory {
   readonly ram: MemoryBlock;
   /**
    * One byte per guest memory page (index = offset >> PAGE_SHIFT). Whoever writes to a page with PAGE_DIRTY_LOG stores 1, whoever displays it stores
-   * 0 before it reads the page. It lies in guest memory, at `dirtyOffset`, so that generated code reaches it with a plain store; no physical page
-   * ever maps there.
+   * 0 before it reads the page. For pages of RAM, 0 means that whoever is about to write there must first say so (`PhysicalMap.willWrite`), and then
+   * stores 1: a store goes straight to a page only while its byte is 1, and all are 1 while nobody wants to know (write-tracker.ts). It lies in guest
+   * memory, at `dirtyOffset`, so that generated code reaches it with a plain store; no physical page ever maps there.
    */
   readonly dirty: Uint8Array;
   readonly dirtyOffset: number;
@@ -71,6 +72,7 @@ export class GuestMemory {
     this.dirty = this.bytes.subarray(blocks, blocks + (blocks >>> PAGE_SHIFT));
     this.#end = 0;
     this.ram = this.allocate('ram', ramSize);
+    this.dirty.fill(1, 0, this.ram.length >>> PAGE_SHIFT);
   }
 
   get blocks(): readonly MemoryBlock[] {
@@ -92,7 +94,7 @@ function roundToPage(length: number): number {
   return Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
 }
 
-/** Pages `firstPage .. firstPage + pageCount - 1` of the physical address space are mapped differently now. */
+/** Pages `firstPage .. firstPage + pageCount - 1` of the physical address space are mapped differently now; with none, only what TLBs know is void. */
 export type MapListener = (firstPage: number, pageCount: number) => void;
 /** Bytes `offset .. offset + length - 1` of guest memory (not a physical address: aliases share it) were changed by a bus master. */
 export type WriteListener = (offset: number, length: number) => void;
@@ -107,6 +109,8 @@ export class PhysicalMap {
   readonly table: Uint32Array;
   readonly #mapListeners: MapListener[] = [];
   readonly #writeListeners: WriteListener[] = [];
+  /** Told the offset of a page of guest memory before its first write since `watchWrites`. */
+  firstWrite: (offset: number) => void = () => undefined;
   #changedFrom = Infinity;
   #changedTo = 0;
 
@@ -149,6 +153,23 @@ export class PhysicalMap {
   /** Told of every change of guest memory that no vCPU made itself: translated code there must be dropped. */
   onWrite(listener: WriteListener): void {
     this.#writeListeners.push(listener);
+  }
+
+  /** From now on the first write to every page of RAM is told to `firstWrite`, before it is made. Between slices, with no transfer under way. */
+  watchWrites(): void {
+    this.memory.dirty.fill(0, 0, this.memory.ram.length >>> PAGE_SHIFT);
+    for (const listener of this.#mapListeners) listener(0, 0); // TLBs forget which pages take stores directly
+  }
+
+  /** A bus master is about to change these bytes of guest memory. */
+  willWrite(offset: number, length: number): void {
+    const { dirty } = this.memory;
+    const last = (offset + length - 1) >>> PAGE_SHIFT;
+    for (let page = offset >>> PAGE_SHIFT; page <= last; page++) {
+      if (dirty[page] !== 0) continue;
+      this.firstWrite(page * PAGE_SIZE);
+      dirty[page] = 1;
+    }
   }
 
   wrote(offset: number, length: number): void {

@@ -21,6 +21,7 @@ export interface HostImports {
   task_priority_write(priority: number): void;
   numeric_error(): void;
   guest_log(what: number, a: bigint, b: bigint): void;
+  first_write(ramOffset: number): void;
 }
 
 const FOUR_GIB = 0x1_0000_0000;
@@ -28,7 +29,7 @@ const NO_APIC = -1n;
 
 /** `afterAccess` is called when a port or MMIO access has been made: the doorbell may have been rung by it. */
 export function hostImports(options: VcpuOptions, afterAccess: () => void): HostImports {
-  const { mmio, ports, apic, log } = options;
+  const { mmio, ports, apic, log, physical: map } = options;
   const physical = (low: number, high: number) => (high >>> 0) * FOUR_GIB + (low >>> 0);
   const read = (bus: Bus, address: number, bytes: number): number => {
     const value = bus.read(address, bytes as AccessSize);
@@ -64,6 +65,9 @@ export function hostImports(options: VcpuOptions, afterAccess: () => void): Host
       afterAccess();
     },
     numeric_error: () => options.coprocessorError?.(true),
+    first_write: (ramOffset) => {
+      map.firstWrite(ramOffset >>> 0);
+    },
     guest_log: (what, a, b) => {
       report(log, what, BigInt.asUintN(64, a), BigInt.asUintN(64, b));
     },

@@ -153,23 +153,30 @@ export class WasmVcpu implements Vcpu {
     return this.#read();
   }
 
+  check(state: X86State): void {
+    this.#checked(state);
+  }
+
   load(state: X86State): void {
-    const checked = cpuStateSchema.safeParse(state);
-    if (!checked.success) {
-      const issue = checked.error.issues[0];
-      throw new VmmError(
-        'invalid',
-        `saved state of CPU ${this.#options.index} is damaged at ${issue?.path.join('.') ?? '?'}: ${issue?.message ?? ''}`,
-      );
-    }
+    const checked = this.#checked(state);
     this.#whenStopped(() => {
-      this.#replace(checked.data);
+      this.#replace(checked);
       // Guest memory was replaced with it.
       this.#core.system.drop_all_code();
       // The local APIC was loaded before, with another offset of the counter.
       const { apic } = this.#options;
       apic?.writeTscDeadline(apic.readTscDeadline());
     });
+  }
+
+  #checked(state: X86State): CpuState {
+    const checked = cpuStateSchema.safeParse(state);
+    if (checked.success) return checked.data;
+    const issue = checked.error.issues[0];
+    throw new VmmError(
+      'invalid',
+      `saved state of CPU ${this.#options.index} is damaged at ${issue?.path.join('.') ?? '?'}: ${issue?.message ?? ''}`,
+    );
   }
 
   stats(): Record<string, number> {

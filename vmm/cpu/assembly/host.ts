@@ -26,3 +26,5 @@ export declare function guest_log(what: i32, a: u64, b: u64): void;
 export declare function translation_dropped(first: i32): void;
 /** All traces were dropped. */
 export declare function translations_dropped(): void;
+/** The page of RAM at an offset is about to be written for the first time since writes were last asked about. */
+export declare function first_write(ramOffset: u32): void;

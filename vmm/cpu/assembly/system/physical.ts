@@ -2,7 +2,7 @@
 import { A20_MASK, PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, PHYSICAL_PAGES, PHYSICAL_PAGES_COUNT } from '../../layout.ts';
 import { ram_exchange32, ram_exchange64, ram_load16, ram_load32, ram_load64, ram_load8 } from '../guest-memory';
 import { ram_store16, ram_store32, ram_store64, ram_store8 } from '../guest-memory';
-import { mmio_read, mmio_write } from '../host';
+import { first_write, mmio_read, mmio_write } from '../host';
 import { DIRTY_MAP } from '../../system-layout.ts';
 import { code_written, page_has_code } from '../trace';
 
@@ -19,6 +19,18 @@ export function pageEntry(frame: u64): u32 {
 /** For whoever displays the page: see GuestMemory.dirty. */
 export function markDirty(ramOffset: u32): void {
   ram_store8(load<u32>(DIRTY_MAP) + (ramOffset >> 12), 1);
+}
+
+/** Whether the page was written since writes were last asked about (GuestMemory.dirty): only then may stores go straight to it. */
+export function isTouched(ramOffset: u32): bool {
+  return ram_load8(load<u32>(DIRTY_MAP) + (ramOffset >> 12)) != 0;
+}
+
+/** Before a page of RAM is written: the first time, whoever keeps what was there is asked to. */
+export function touch(ramOffset: u32): void {
+  if (isTouched(ramOffset)) return;
+  first_write(ramOffset);
+  markDirty(ramOffset);
 }
 
 export function readRam(offset: u32, bytes: i32): u64 {
@@ -53,6 +65,7 @@ export function writePhysical(address: u64, bytes: i32, value: u64): void {
   if (entry & PAGE_WRITE) {
     const offset = (entry & 0xfffff000) | (u32(address) & 0xfff);
     if (entry & PAGE_DIRTY_LOG) markDirty(offset);
+    else touch(offset);
     writeRam(offset, bytes, value);
   } else if (bytes == 8) {
     mmio_write(u32(address), u32(address >> 32), 4, u32(value));
@@ -71,6 +84,7 @@ export function setEntryBits(address: u64, wide: bool, expected: u64, bits: u64)
   }
   const offset = (entry & 0xfffff000) | (u32(address) & 0xfff);
   if (entry & PAGE_DIRTY_LOG) markDirty(offset);
+  else touch(offset);
   const unchanged = wide
     ? ram_exchange64(offset, expected, expected | bits) == expected
     : ram_exchange32(offset, u32(expected), u32(expected | bits)) == u32(expected);

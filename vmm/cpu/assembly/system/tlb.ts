@@ -6,7 +6,7 @@ import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB
 import { page_has_code } from '../trace';
 import { isWatched } from './debug';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, permits, walk, walkDirty, walkFrame, walkGlobal, walkLarge } from './paging';
-import { markDirty, pageEntry } from './physical';
+import { isTouched, markDirty, pageEntry, touch } from './physical';
 
 const PAGE_MASK: u64 = ~0xfff;
 /** From the set of data accesses to that of instruction fetch. */
@@ -52,7 +52,7 @@ function fill(page: u64, slot: i32, set: i32, place: i32): i32 {
   const readable = !code && permits(ACCESS_READ, set);
   const writable = !code && walkDirty && permits(ACCESS_WRITE, set);
   const directRead = (entry & PAGE_READ) != 0 && !watched;
-  const directWrite = (entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) == PAGE_WRITE && !watched && !page_has_code(offset);
+  const directWrite = (entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) == PAGE_WRITE && !watched && !page_has_code(offset) && isTouched(offset);
   store<u64>(slot, !readable ? TLB_INVALID : directRead ? page : page | TLB_SLOW, TLB_READ);
   store<u64>(slot, !writable ? TLB_INVALID : directWrite ? page : page | TLB_SLOW, TLB_WRITE);
   store<u64>(slot, !code || !permits(ACCESS_EXEC, set) ? TLB_INVALID : (entry & PAGE_READ) != 0 ? page : page | TLB_SLOW, TLB_EXEC);
@@ -74,12 +74,14 @@ function fill(page: u64, slot: i32, set: i32, place: i32): i32 {
 }
 
 /**
- * A page whose stores were slow gets its direct tag: it held code, and no longer does; or it is dirty-logged, then the store that is being made marks it, and
- * settle_dirty will mark it again for those that follow.
+ * A page whose stores were slow gets its direct tag: it held code, and no longer does; or nobody had stored to it since writes were last asked about; or it is
+ * dirty-logged, then the store that is being made marks it, and settle_dirty will mark it again for those that follow.
  */
 export function reviseWriteTag(slot: i32, linear: u64): void {
   const entry = pageEntry(u64(load<u32>(slot, TLB_PHYSICAL) & TLB_FRAME_MASK));
-  if ((entry & PAGE_WRITE) == 0 || isWatched(linear & PAGE_MASK) || page_has_code(entry & 0xfffff000)) return;
+  if ((entry & PAGE_WRITE) == 0) return;
+  if ((entry & PAGE_DIRTY_LOG) == 0) touch(entry & 0xfffff000);
+  if (isWatched(linear & PAGE_MASK) || page_has_code(entry & 0xfffff000)) return;
   if ((entry & PAGE_DIRTY_LOG) != 0 && !noteDirect(slot)) return;
   store<u64>(slot, linear & PAGE_MASK, TLB_WRITE);
 }

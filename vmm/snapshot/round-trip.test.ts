@@ -1,0 +1,87 @@
+/**
+ * promises.md D9: a saved-state round trip is exact. The oracle is the run without the save; states are compared as a whole, with RAM, video memory and
+ * media.
+ */
+import fc from 'fast-check';
+import type { SavedMachine } from '../machine/machine.ts';
+import type { VmConfigInput } from '../protocol/config.ts';
+import { decodePlain } from './plain-data.ts';
+import { firmwareFile, guestFile, keep, type KeptMachine, smallMachine, type SmallMachine } from './testing/small-machines.ts';
+
+const MS = 1e6;
+
+function take(kept: KeptMachine, into: SmallMachine): void {
+  const load = into.machine.prepare(decodePlain(kept.saved) as SavedMachine);
+  load(() => {
+    into.machine.board.memory.blocks.forEach((block, index) => block.bytes.set(kept.blocks[index]!));
+    for (const [id, bytes] of kept.media) into.media.get(id)!.bytes.set(bytes);
+  });
+}
+
+interface Guest {
+  readonly file: string;
+  readonly config: Partial<VmConfigInput>;
+  readonly media: (image: Uint8Array) => Record<string, Uint8Array>;
+  /** Guest time in which it boots and works, ns. */
+  readonly length: number;
+  /** Keys at guest times. */
+  readonly keys?: readonly (readonly [at: number, code: number])[];
+}
+
+const floppy = { drives: [{ bus: 'floppy' as const, file: 'a.img' }] };
+const ENTER = 28;
+const guests: Readonly<Record<string, Guest>> = {
+  FreeDOS: { file: 'freedos722.img', config: floppy, media: (fda) => ({ fda }), length: 1600 * MS, keys: [[1200 * MS, ENTER]] },
+  MikeOS: { file: 'mikeos.flp', config: floppy, media: (fda) => ({ fda }), length: 1600 * MS, keys: [[1200 * MS, ENTER]] },
+  bootOS: { file: 'bootos-osall.img', config: floppy, media: (fda) => ({ fda }), length: 1600 * MS, keys: [[1000 * MS, ENTER]] },
+};
+
+function boot(name: string): SmallMachine {
+  const { config, media, file } = guests[name]!;
+  return smallMachine(config, media(new Uint8Array(guestFile(file)!)));
+}
+
+/** Runs to `until`, typing what the guest's script says on the way. */
+function play(name: string, machine: SmallMachine, until: number): void {
+  for (const [at, code] of guests[name]!.keys ?? []) {
+    if (at < machine.machine.clock.now() || at >= until) continue;
+    machine.run(at);
+    machine.parts.keyboard.key(code, true);
+    machine.parts.keyboard.key(code, false);
+  }
+  machine.run(until);
+}
+
+const available = firmwareFile('bios-256k.bin') !== undefined;
+const runs = Number(process.env['STRATE_RUNS'] ?? 1);
+
+describe.each(Object.keys(guests))('%s', (name) => {
+  const there = available && guestFile(guests[name]!.file) !== undefined;
+  const { length } = guests[name]!;
+
+  (there ? test : test.skip)(
+    'a run with a save and a load in it is the run without',
+    () => {
+      const plain = boot(name);
+      play(name, plain, length);
+      const wanted = plain.fingerprint();
+      fc.assert(
+        fc.property(fc.integer({ min: 1, max: length - 1 }), fc.integer({ min: 0, max: 200 * MS }), fc.boolean(), (at, astray, fresh) => {
+          const first = boot(name);
+          play(name, first, at);
+          const kept = keep(first);
+          const state = first.fingerprint();
+          // Into a machine that was just made, or into one that has gone elsewhere.
+          const second = fresh ? boot(name) : first;
+          if (!fresh) first.run(first.machine.clock.now() + astray);
+          take(kept, second);
+          expect(second.fingerprint()).toBe(state);
+          play(name, second, length);
+          expect(second.fingerprint()).toBe(wanted);
+        }),
+        { numRuns: runs },
+      );
+    },
+    600_000,
+  );
+});
