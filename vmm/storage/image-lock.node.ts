@@ -12,7 +12,8 @@ import type { NodeFile } from './node-file.node.ts';
 
 export type LockMode = 'read' | 'write';
 
-interface Owner {
+/** A process, told from later ones of its number. */
+export interface Owner {
   readonly pid: number;
   readonly host: string;
   /** Of the host's present boot: a process of an earlier one is gone, whatever has its number now. */
@@ -37,6 +38,10 @@ function sameBoot(a: string, b: string): boolean {
   return Math.abs(Number(a.slice(BOOTED_AT.length)) - Number(b.slice(BOOTED_AT.length))) < CLOCK_TOLERANCE;
 }
 
+export function thisProcess(): Owner {
+  return { pid: process.pid, host: hostname(), boot: bootId(), nonce: randomUUID() };
+}
+
 export class ImageLock {
   readonly #lockFile: string | undefined;
   readonly #owner: Owner;
@@ -48,7 +53,7 @@ export class ImageLock {
 
   /** Throws VmmError `busy`, naming who has the image. The kernel's lock goes with the file's descriptor. */
   static take(file: NodeFile, mode: LockMode): ImageLock {
-    const owner: Owner = { pid: process.pid, host: hostname(), boot: bootId(), nonce: randomUUID() };
+    const owner = thisProcess();
     const path = `${fs.realpathSync(file.path)}.lock`;
     if (mode === 'read') {
       const writer = liveOwner(path);
@@ -137,7 +142,7 @@ function liveOwner(path: string): Owner | undefined {
   return owner !== undefined && isAlive(owner) ? owner : undefined;
 }
 
-function readOwner(path: string): Owner | undefined {
+export function readOwner(path: string): Owner | undefined {
   try {
     const owner = JSON.parse(fs.readFileSync(path, 'utf8')) as Partial<Owner>;
     if (typeof owner.pid !== 'number' || typeof owner.boot !== 'string' || typeof owner.host !== 'string' || typeof owner.nonce !== 'string')
@@ -149,7 +154,7 @@ function readOwner(path: string): Owner | undefined {
 }
 
 /** Of a process of another computer nothing can be known: it counts as alive. */
-function isAlive(owner: Owner): boolean {
+export function isAlive(owner: Owner): boolean {
   if (owner.host !== hostname()) return true;
   if (!sameBoot(owner.boot, bootId())) return false;
   try {
