@@ -212,6 +212,7 @@ export class Machine {
       this.#pendingReset = undefined;
       fill();
       this.clock.set(saved.time);
+      this.board.scheduler.timeSet();
       if (this.#options.random !== undefined && saved.random !== undefined) this.#options.random.position = saved.random;
       load();
       // Last, because a processor's state has the levels of its pins, and devices drive them while they are loaded.

@@ -19,6 +19,11 @@ class LatchedClock implements Clock {
     this.#depth++;
   }
 
+  /** Time was set: asked next, it is looked at again. */
+  forget(): void {
+    this.#latched = undefined;
+  }
+
   release(): void {
     if (--this.#depth === 0) this.#latched = undefined;
   }
@@ -62,6 +67,11 @@ export class MachineScheduler extends TimerQueue {
     } finally {
       this.#clock.release();
     }
+  }
+
+  /** The machine's time was set, possibly within `atOnce`. */
+  timeSet(): void {
+    this.#clock.forget();
   }
 
   /** The same in two halves, for bus accesses: every `hold` is followed by a `release`. */

@@ -9,6 +9,8 @@ import { type IoEvents, IoThread } from './io-client.node.ts';
 import type { OpenedDrive, OpenRequest } from './io-messages.ts';
 import type { MachineThreadData } from './machine-thread.node.ts';
 import type { Session } from './session.ts';
+import type { SnapshotTree } from '../snapshot/tree.node.ts';
+import type { DiskLayers } from './snapshots/live-snapshots.node.ts';
 import { resolveIn } from './vm-folder.node.ts';
 
 export interface DiskThread {
@@ -17,14 +19,16 @@ export interface DiskThread {
   /** Told in one line when the host cannot do what the guest asked. */
   onStall(listener: (message: string) => void): void;
   drives(session: Session): Drives;
+  /** The disks as snapshots need them. */
+  layers(drives: Drives): DiskLayers;
   /** Tries again what the host could not do. */
   retry(): void;
   /** Flushes and closes every image. */
   close(): Promise<void>;
 }
 
-/** @throws VmmError naming the drive and the file; nothing stays open then. */
-export async function openDisks(config: VmConfig, directory: string): Promise<DiskThread> {
+/** `tree`: the machine's snapshots; they know the newest image of each drive. @throws VmmError naming the drive and the file; nothing stays open then. */
+export async function openDisks(config: VmConfig, directory: string, tree?: SnapshotTree): Promise<DiskThread> {
   const doorbell = new SharedArrayBuffer(4);
   let stalled: (message: string) => void = () => undefined;
   const events: IoEvents = {
@@ -35,7 +39,12 @@ export async function openDisks(config: VmConfig, directory: string): Promise<Di
   const open = new Map<string, OpenedDrive>();
   try {
     for (const drive of config.drives) {
-      if (drive.file !== null) open.set(drive.id, await io.open(specOf(config, directory, drive, resolveIn(directory, drive.file), drive.readOnly)));
+      const file = mediumOf(drive, tree);
+      if (file === null) continue;
+      const layer = tree?.diskOf(drive);
+      const spec = specOf(config, directory, drive, resolveIn(directory, file), drive.readOnly);
+      const known = { ...spec, ...layer, parentFolders: [...(spec.parentFolders ?? []), ...(tree?.imageFolders ?? [])] };
+      open.set(drive.id, await io.open(layer === undefined ? spec : known));
     }
   } catch (error) {
     await io.shutdown();
@@ -49,8 +58,46 @@ export async function openDisks(config: VmConfig, directory: string): Promise<Di
     }),
     onStall: (listener) => (stalled = listener),
     drives: (session) => new OpenDrives(config, directory, io, open, session),
+    layers: (drives) => layersOf(config, io, open, drives),
     retry: () => void io.retry(),
     close: () => io.shutdown(),
+  };
+}
+
+/** A removable drive of a machine that goes on holds what it held. */
+function mediumOf(drive: Drive, tree: SnapshotTree | undefined): string | null {
+  const removable = drive.media === 'cdrom' || drive.bus === 'floppy';
+  const kept = removable && tree?.manifest.present.state !== undefined ? tree.manifest.present.media?.[drive.id] : undefined;
+  return kept === undefined ? drive.file : kept;
+}
+
+function layersOf(config: VmConfig, io: IoThread, open: ReadonlyMap<string, OpenedDrive>, drives: Drives): DiskLayers {
+  const writable = () => config.drives.filter((drive) => open.get(drive.id)?.readOnly === false);
+  const numberOf = (id: string): number => {
+    const opened = open.get(id);
+    if (opened === undefined) throw new VmmError('state', `${id} is empty now`);
+    return opened.drive;
+  };
+  return {
+    get writable() {
+      return writable();
+    },
+    media() {
+      const written = new Set(writable().map(({ id }) => id));
+      return Object.fromEntries(config.drives.filter(({ id }) => !written.has(id)).map(({ id }) => [id, open.get(id)?.file ?? null]));
+    },
+    prepare: (drive, file) => io.prepareLayer(numberOf(drive), file),
+    abandon: () => io.abandonLayers(),
+    async settle() {
+      const settled = new Set(await io.settleLayers());
+      return [...open].filter(([, { drive }]) => settled.has(drive)).map(([id]) => id);
+    },
+    flush: () => io.flush(),
+    replace: (drive, file, parentFolders) => io.replace(numberOf(drive), file, 'qcow2', parentFolders),
+    async insert(drive, file) {
+      if (file === null) await drives.eject(drive, true);
+      else await drives.insert(drive, file, true);
+    },
   };
 }
 

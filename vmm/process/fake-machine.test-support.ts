@@ -95,6 +95,8 @@ export class FakeMachine implements MachineThread {
         return { devices: [{ name: 'com1', type: 'uart-16550', values: { irq: 4 } }] };
       case 'keysTaken':
         return {};
+      case 'memory':
+        return { bytes: new Uint8Array(new SharedArrayBuffer(4096)), blocks: [{ name: 'ram', offset: 0, length: 4096 }], changed: new Uint8Array(1) };
     }
   }
 

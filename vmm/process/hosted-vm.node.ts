@@ -8,10 +8,11 @@ import { type ControlSocket, controlPath, listenOnSocket } from './control-socke
 import type { RunEnd } from './machine-messages.ts';
 import type { Session } from './session.ts';
 import { endRun, takeRun } from './run-record.node.ts';
+import { storeOf } from './snapshots/store-folder.node.ts';
 import { Vm, type VmOptions } from './vm.node.ts';
 import { SCREEN_TEXT_FILE, THUMBNAIL_FILE } from './vm-folder.node.ts';
 
-export interface HostedVmOptions extends VmOptions {
+export interface HostedVmOptions extends Omit<VmOptions, 'snapshots'> {
   /** The VM's folder; absent for a machine that is in no library. */
   readonly folder?: string;
   /** Where to listen for clients. Default: in the folder, if there is one. */
@@ -42,7 +43,7 @@ export async function hostVm(options: HostedVmOptions): Promise<HostedVm> {
         if (vm === undefined) early.push(transport);
         else vm.attach(transport);
       });
-    vm = await Vm.start(options);
+    vm = await Vm.start({ ...options, ...(folder !== undefined && { snapshots: { folder, store: storeOf(folder) } }) });
     for (const transport of early) vm.attach(transport);
   } catch (error) {
     socket?.close();

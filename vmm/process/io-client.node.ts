@@ -53,6 +53,26 @@ export class IoThread {
     await this.#ask('throttle', { method: 'throttle', params: { drive, limits } });
   }
 
+  async prepareLayer(drive: number, file: string): Promise<void> {
+    await this.#ask('prepareLayer', { method: 'prepareLayer', params: { drive, file } });
+  }
+
+  async abandonLayers(): Promise<void> {
+    await this.#ask('abandonLayers', { method: 'abandonLayers' });
+  }
+
+  settleLayers(): Promise<readonly number[]> {
+    return this.#ask('settleLayers', { method: 'settleLayers' });
+  }
+
+  async flush(): Promise<void> {
+    await this.#ask('flush', { method: 'flush' });
+  }
+
+  async replace(drive: number, file: string, format: OpenRequest['format'], parentFolders: readonly string[]): Promise<void> {
+    await this.#ask('replace', { method: 'replace', params: { drive, file, format, parentFolders } });
+  }
+
   async retry(): Promise<void> {
     await this.#ask('retry', { method: 'retry' });
   }

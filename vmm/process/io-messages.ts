@@ -29,6 +29,19 @@ export type IoRequest =
   /** Waits for the drive's requests, flushes and closes it. */
   | { readonly method: 'close'; readonly params: { readonly drive: number } }
   | { readonly method: 'throttle'; readonly params: { readonly drive: number; readonly limits: ThrottleLimits } }
+  /** A drive is to get a new layer when the machine stands (`freeze` on the ring's port). */
+  | { readonly method: 'prepareLayer'; readonly params: { readonly drive: number; readonly file: string } }
+  /** Layers that were prepared are not put on after all. */
+  | { readonly method: 'abandonLayers' }
+  /** What was frozen becomes durable and read-only; answers with the drives it was done to. */
+  | { readonly method: 'settleLayers' }
+  /** Everything written survives a power cut. */
+  | { readonly method: 'flush' }
+  /** A drive's image goes back to another one; nothing of the guest's is in flight. */
+  | {
+      readonly method: 'replace';
+      readonly params: { readonly drive: number; readonly file: string; readonly format: OpenRequest['format']; readonly parentFolders: readonly string[] };
+    }
   /** Tries again what the host could not do. */
   | { readonly method: 'retry' }
   /** Flushes and closes everything. */
@@ -38,6 +51,11 @@ export interface IoAnswers {
   open: OpenedDrive;
   close: null;
   throttle: null;
+  prepareLayer: null;
+  abandonLayers: null;
+  settleLayers: readonly number[];
+  flush: null;
+  replace: null;
   retry: null;
   shutdown: null;
 }

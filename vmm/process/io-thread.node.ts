@@ -5,12 +5,10 @@
 import { createWriteStream } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, VmmError } from '../base/errors.ts';
-import { filtered } from '../storage/filters/filtered.ts';
-import type { ThrottleLimits, ThrottleNode } from '../storage/filters/throttle.ts';
 import type { TraceRecord } from '../storage/filters/trace.ts';
-import { openImage } from '../storage/open.node.ts';
 import type { RingMessage } from '../storage/ring/layout.ts';
 import { DiskServer } from '../storage/ring/server.ts';
+import { LayeredDrive } from './layered-drive.node.ts';
 import type { FromIo, IoAnswers, IoRequest, IoThreadData, OpenRequest, ToIo } from './io-messages.ts';
 
 if (parentPort !== null && workerData !== null) serve(workerData as IoThreadData, parentPort);
@@ -18,6 +16,7 @@ if (parentPort !== null && workerData !== null) serve(workerData as IoThreadData
 function serve(data: IoThreadData, control: MessagePort): void {
   const doorbell = new Int32Array(data.doorbell);
   const say = (message: FromIo) => control.postMessage(message);
+  const drives = new Map<number, LayeredDrive>();
   const server = new DiskServer({
     memory: data.ring,
     ring() {
@@ -27,22 +26,31 @@ function serve(data: IoThreadData, control: MessagePort): void {
     onStall: (stall) => say({ type: 'stall', stall }),
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
   });
-  const disks: Disks = { server, throttles: new Map() };
   control.on('message', (message: ToIo | { readonly machine: MessagePort }) => {
-    if ('machine' in message) message.machine.on('message', (one: RingMessage) => server.message(one));
-    else void answer(disks, message, say);
+    if ('machine' in message)
+      message.machine.on('message', (one: RingMessage | { readonly freeze: SharedArrayBuffer }) => {
+        if (typeof one === 'object' && 'freeze' in one) freeze(drives, new Int32Array(one.freeze));
+        else server.message(one);
+      });
+    else void answer({ server, drives }, message, say);
   });
 }
 
-interface Disks {
-  readonly server: DiskServer;
-  /** By drive. */
-  readonly throttles: Map<number, ThrottleNode>;
+/** The machine thread waits for it, with nothing in flight. */
+function freeze(drives: ReadonlyMap<number, LayeredDrive>, word: Int32Array): void {
+  for (const drive of drives.values()) drive.freeze();
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
 }
 
-async function answer(disks: Disks, message: ToIo, say: (message: FromIo) => void): Promise<void> {
+interface Attached {
+  readonly server: DiskServer;
+  readonly drives: Map<number, LayeredDrive>;
+}
+
+async function answer(attached: Attached, message: ToIo, say: (message: FromIo) => void): Promise<void> {
   try {
-    const result = await perform(disks, message);
+    const result = await perform(attached, message);
     say({ type: 'answer', id: message.id, result });
   } catch (error) {
     const known = error instanceof VmmError ? error : new VmmError('internal', messageOf(error), {}, error);
@@ -50,16 +58,33 @@ async function answer(disks: Disks, message: ToIo, say: (message: FromIo) => voi
   }
 }
 
-async function perform({ server, throttles }: Disks, request: IoRequest): Promise<IoAnswers[keyof IoAnswers]> {
+async function perform({ server, drives }: Attached, request: IoRequest): Promise<IoAnswers[keyof IoAnswers]> {
   switch (request.method) {
     case 'open':
-      return open(server, throttles, request.params);
+      return open({ server, drives }, request.params);
     case 'close':
+      drives.delete(request.params.drive);
       await close(server, request.params.drive);
       return null;
     case 'throttle':
-      setLimits(throttles.get(request.params.drive), request.params.limits);
+      drives.get(request.params.drive)?.limit(request.params.limits);
       return null;
+    case 'prepareLayer':
+      await driveOf(drives, request.params.drive).prepare(request.params.file);
+      return null;
+    case 'abandonLayers':
+      for (const drive of drives.values()) await drive.abandon();
+      return null;
+    case 'settleLayers':
+      return settle(drives);
+    case 'flush':
+      for (const { node } of drives.values()) if (!node.readOnly) await node.flush();
+      return null;
+    case 'replace': {
+      const { drive, file, format, parentFolders } = request.params;
+      await driveOf(drives, drive).replace(file, format, parentFolders);
+      return null;
+    }
     case 'retry':
       server.resume();
       return null;
@@ -69,20 +94,23 @@ async function perform({ server, throttles }: Disks, request: IoRequest): Promis
   }
 }
 
-async function open(
-  server: DiskServer,
-  throttles: Disks['throttles'],
-  { policy, filters = {}, trace, ...spec }: OpenRequest,
-): Promise<IoAnswers['open']> {
-  const image = await openImage(spec);
-  const { node, throttle } = filtered(image.node, filters, { clock, trace: trace === undefined ? undefined : traceFile(trace) });
-  const drive = server.attach(node, policy);
-  throttles.set(drive, throttle);
-  return { drive, size: node.size, readOnly: node.readOnly, file: spec.file };
+async function open({ server, drives }: Attached, { policy, trace, ...request }: OpenRequest): Promise<IoAnswers['open']> {
+  const drive = await LayeredDrive.open(request, { clock, trace: trace === undefined ? undefined : traceFile(trace) });
+  const number = server.attach(drive.node, policy);
+  drives.set(number, drive);
+  return { drive: number, size: drive.node.size, readOnly: drive.node.readOnly, file: request.file };
 }
 
-function setLimits(throttle: ThrottleNode | undefined, limits: ThrottleLimits): void {
-  if (throttle !== undefined) throttle.limits = limits;
+async function settle(drives: ReadonlyMap<number, LayeredDrive>): Promise<number[]> {
+  const settled: number[] = [];
+  for (const [number, drive] of drives) if (await drive.settle()) settled.push(number);
+  return settled;
+}
+
+function driveOf(drives: ReadonlyMap<number, LayeredDrive>, number: number): LayeredDrive {
+  const drive = drives.get(number);
+  if (drive === undefined) throw new VmmError('internal', `there is no drive ${number}`);
+  return drive;
 }
 
 const clock = {

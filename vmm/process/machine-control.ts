@@ -11,6 +11,7 @@ import type { NetCounts } from './net-counts.ts';
 import { qtestBoard } from './qtest-board.ts';
 import { Qtest } from './qtest.ts';
 import { SerialLine } from './serial-line.ts';
+import { type SnapshotHost, SnapshotSide } from './snapshots/machine-side.ts';
 
 /** Guest time within which gathered output is passed on, ns. */
 const FLUSH_WITHIN = 1e6;
@@ -25,6 +26,7 @@ export interface ControlHost {
   backend(drive: string, handle: DriveHandle): DiskBackend;
   readonly counts: DiskCounts;
   readonly netCounts: NetCounts;
+  readonly snapshots: SnapshotHost;
 }
 
 /** Bytes that leave one by one and are told in batches: the debug console, the printer. */
@@ -55,6 +57,7 @@ export class MachineControl {
   readonly parallel: ByteStream;
   #built: BuiltMachine | undefined;
   #qtest: Qtest | undefined;
+  #snapshots: SnapshotSide | undefined;
   #flushTimer: Timer | undefined;
 
   /** Exists before the machine, which is built with its serial lines and events. */
@@ -91,6 +94,7 @@ export class MachineControl {
   /** Takes charge of the machine and says what it offers. */
   attach(built: BuiltMachine): void {
     this.#built = built;
+    this.#snapshots = new SnapshotSide(built, this.#host.snapshots);
     built.parts.serial.forEach((uart, port) => (this.serial[port]!.uart = uart));
     const { display } = built.parts;
     this.#host.say({ type: 'ready', ...(display && { display: { memory: display.memory, dirty: display.dirty } }) });
@@ -143,6 +147,20 @@ export class MachineControl {
         return this.#eject(message.drive, message.id, message.force);
       case 'ask':
         return this.#ask(message.id, message.question);
+      case 'capture': {
+        const answer = this.#snapshots!.capture(message.order);
+        this.#host.say({ type: 'answer', id: message.id, answer });
+        if (message.order.stop && !('failed' in answer)) this.#sayState();
+        return;
+      }
+      case 'captured':
+        return this.#snapshots!.captured(message.stored);
+      case 'restore': {
+        const answer = this.#snapshots!.restore(message.order);
+        this.#flushTimer = undefined; // it was set for another time
+        this.flush();
+        return this.#host.say({ type: 'answer', id: message.id, answer });
+      }
       case 'qtest':
         this.#qtest ??= new Qtest(qtestBoard(this.#machine), (line) => this.#host.say({ type: 'qtest', line }));
         this.#qtest.command(message.line);
@@ -192,6 +210,8 @@ export class MachineControl {
         return answer({ scanout: parts.display?.scanout() ?? { kind: 'blank', width: 720, height: 400, aspect: [4, 3] } });
       case 'counters':
         return answer(this.counters());
+      case 'memory':
+        return answer(this.#snapshots!.shared);
       case 'inspect':
         return answer({ devices: machine.board.inspect() });
       case 'keysTaken':

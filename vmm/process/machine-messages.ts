@@ -2,6 +2,7 @@
  * What the control thread and the machine thread say to each other. The machine thread never waits: it looks at its port between slices, when
  * the doorbell word has changed. Byte arrays are copied; video memory, disk data and the doorbell are shared.
  */
+import type { CaptureAnswer, CaptureOrder, RestoreAnswer, RestoreOrder, SharedMemory } from './snapshots/messages.ts';
 import type { LogRecord } from '../base/log.ts';
 import type { Scanout } from '../display/scanout.ts';
 import type { PauseReason } from '../protocol/states.ts';
@@ -26,6 +27,13 @@ export interface Questions {
   inspect: { readonly devices: { name: string; type: string; values: Record<string, string | number> }[] };
   /** Answered when the keyboard has no key event waiting. */
   keysTaken: object;
+  /** Guest memory, for the memory thread. */
+  memory: SharedMemory;
+}
+/** Orders that are answered, too. */
+export interface Orders {
+  capture: { readonly order: CaptureOrder; readonly answer: CaptureAnswer };
+  restore: { readonly order: RestoreOrder; readonly answer: RestoreAnswer };
 }
 export type Question = keyof Questions;
 
@@ -54,6 +62,10 @@ export type ToMachine =
   | { readonly type: 'insert'; readonly drive: string; readonly handle: DriveHandle }
   | { readonly type: 'eject'; readonly drive: string; readonly id: number; readonly force: boolean }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly type: 'capture'; readonly id: number; readonly order: CaptureOrder }
+  /** The memory thread is done with the last capture. */
+  | { readonly type: 'captured'; readonly stored: boolean }
+  | { readonly type: 'restore'; readonly id: number; readonly order: RestoreOrder }
   | { readonly type: 'qtest'; readonly line: string };
 
 export type FromMachine =

@@ -87,6 +87,7 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
     say,
     counts,
     netCounts,
+    snapshots: { settle: () => disks.settleAll(), freeze: (word) => data.disks.port.postMessage({ freeze: word }), hostTime },
     backend: (drive, handle) => counts.counted(drive, disks.backend(handle)),
   });
   const drain = () => {

@@ -6,8 +6,9 @@ import type { PauseReason, VmState } from '../protocol/states.ts';
 import { Emitter } from './emitter.ts';
 import { FramePump } from './frame-pump.ts';
 import { InputState } from './input-state.ts';
-import type { Counters, FromMachine, MachineThread, Question, Questions, RunEnd, ToMachine } from './machine-messages.ts';
+import type { Counters, FromMachine, MachineThread, Orders, Question, Questions, RunEnd, ToMachine } from './machine-messages.ts';
 import { SerialPort } from './serial-hub.ts';
+import type { Failure } from './snapshots/messages.ts';
 
 export interface SessionEvents {
   state: { state: VmState; reason?: PauseReason; notice?: string };
@@ -146,6 +147,17 @@ export class Session extends Emitter<SessionEvents> {
     const answer = new Promise<object>((resolve, reject) => this.#answers.set(id, { resolve, reject }));
     this.post({ type: 'ask', id, question });
     return (await answer) as Questions[Q];
+  }
+
+  /** @throws VmmError with what went wrong there, or `state` when the machine has ended. */
+  async order<T extends keyof Orders>(type: T, order: Orders[T]['order']): Promise<Exclude<Orders[T]['answer'], Failure>> {
+    if (this.#end !== undefined) throw new VmmError('state', 'the machine has ended');
+    const id = this.#nextQuestion++;
+    const answered = new Promise<object>((resolve, reject) => this.#answers.set(id, { resolve, reject }));
+    this.post({ type, id, order } as ToMachine);
+    const answer = (await answered) as Orders[T]['answer'];
+    if ('failed' in answer) throw new VmmError(answer.failed.kind, answer.failed.message);
+    return answer as Exclude<Orders[T]['answer'], Failure>;
   }
 
   /** Opens a drive's tray. False: the guest has locked it. */

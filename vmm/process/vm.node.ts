@@ -19,6 +19,8 @@ import { forwardEvents, machineHandlers } from './machine-handlers.ts';
 import { machineWorker } from './machine-worker.node.ts';
 import { type Backend, type BackendHost, openByteSink, openSerial } from './serial-backends.node.ts';
 import { Session } from './session.ts';
+import { LiveSnapshots } from './snapshots/live-snapshots.node.ts';
+import { SnapshotTree } from '../snapshot/tree.node.ts';
 import { runStats } from './stats.ts';
 import { strateVersion } from './installation.node.ts';
 import { resolveIn } from './vm-folder.node.ts';
@@ -35,6 +37,8 @@ export interface VmOptions {
   /** For back ends `stdio`. */
   readonly stdin: Readable;
   readonly stdout: Writable;
+  /** Of a machine that is in a folder of its own, and has snapshots there. */
+  readonly snapshots?: { readonly folder: string; readonly store: string };
   /** Told when something takes time. */
   readonly progress?: (message: string) => void;
 }
@@ -42,6 +46,8 @@ export interface VmOptions {
 export class Vm {
   readonly session: Session;
   readonly drives: Drives;
+  /** Absent: the machine has no folder to keep them in. */
+  readonly snapshots: LiveSnapshots | undefined;
   /** How the run ended; all is closed then. Never rejects. */
   readonly ended: Promise<RunEnd>;
   readonly #options: VmOptions;
@@ -50,12 +56,32 @@ export class Vm {
   readonly #started = processUse();
   #counters: Counters | undefined;
 
-  private constructor(options: VmOptions, session: Session, disks: DiskThread, nets: NetThread, backends: readonly Backend[]) {
+  private constructor(
+    options: VmOptions,
+    session: Session,
+    disks: DiskThread,
+    nets: NetThread,
+    backends: readonly Backend[],
+    tree: SnapshotTree | undefined,
+  ) {
     this.#options = options;
     this.session = session;
     this.#nets = nets;
     this.drives = disks.drives(session);
+    const { snapshots, log } = options;
+    this.snapshots =
+      snapshots &&
+      tree &&
+      new LiveSnapshots({
+        session,
+        disks: disks.layers(this.drives),
+        tree,
+        store: snapshots.store,
+        release: this.#version,
+        log: createLog('snapshots', log.record),
+      });
     this.ended = session.ended.then(async (end) => {
+      await this.snapshots?.close();
       await closeAll(disks, nets, backends);
       return end;
     });
@@ -70,7 +96,10 @@ export class Vm {
     const boot = readBootFiles(config, directory);
     const firmware = await firmwareOf(options);
     const engine = await engineBinaries();
-    const disks = await openDisks(config, directory);
+    const tree = options.snapshots && new SnapshotTree(options.snapshots.folder);
+    tree?.cleanUp(); // what a crash left
+    const saved = tree?.manifest.present.state !== undefined;
+    const disks = await openDisks(config, directory, tree);
     const write = createLog('vm', log.record);
     const nets = await NetThread.open(config, directory, disks.doorbell, {
       log: log.record,
@@ -82,7 +111,7 @@ export class Vm {
     write.info(`firmware from ${firmware.from}`);
     const thread = machineWorker({
       config,
-      paused: options.paused,
+      paused: options.paused || saved,
       doorbell: disks.doorbell,
       engine,
       bios: firmware.bios,
@@ -101,14 +130,27 @@ export class Vm {
       await closeAll(disks, nets, backends);
       throw error;
     }
-    const vm = new Vm(options, session, disks, nets, backends);
+    const vm = new Vm(options, session, disks, nets, backends, tree);
     session.start();
     await session.settled();
     if (session.state === 'off') {
       const { how, status, message } = await vm.ended;
       if (how === 'error') throw new VmmError(status === exitStatusOfUsage ? 'usage' : 'internal', message ?? 'the machine could not be built');
     }
+    if (saved) await vm.#goOn(options.paused);
     return vm;
+  }
+
+  /** From a saved state. One that does not fit is kept, and the machine is off again. */
+  async #goOn(paused: boolean): Promise<void> {
+    try {
+      await this.snapshots!.resumeSaved();
+      if (!paused) await this.session.resume();
+    } catch (error) {
+      void this.session.powerOff();
+      await this.ended;
+      throw error;
+    }
   }
 
   /** Serves a client. */

@@ -30,10 +30,12 @@ interface Guest {
 
 const floppy = { drives: [{ bus: 'floppy' as const, file: 'a.img' }] };
 const ENTER = 28;
+/** Long enough for the firmware to be at work; STRATE_GUEST_MS lets the guests come up. */
+const LENGTH = Number(process.env['STRATE_GUEST_MS'] ?? 400) * MS;
 const guests: Readonly<Record<string, Guest>> = {
-  FreeDOS: { file: 'freedos722.img', config: floppy, media: (fda) => ({ fda }), length: 1600 * MS, keys: [[1200 * MS, ENTER]] },
-  MikeOS: { file: 'mikeos.flp', config: floppy, media: (fda) => ({ fda }), length: 1600 * MS, keys: [[1200 * MS, ENTER]] },
-  bootOS: { file: 'bootos-osall.img', config: floppy, media: (fda) => ({ fda }), length: 1600 * MS, keys: [[1000 * MS, ENTER]] },
+  FreeDOS: { file: 'freedos722.img', config: floppy, media: (fda) => ({ fda }), length: LENGTH, keys: [[LENGTH * 0.8, ENTER]] },
+  MikeOS: { file: 'mikeos.flp', config: floppy, media: (fda) => ({ fda }), length: LENGTH, keys: [[LENGTH * 0.8, ENTER]] },
+  bootOS: { file: 'bootos-osall.img', config: floppy, media: (fda) => ({ fda }), length: LENGTH, keys: [[LENGTH * 0.8, ENTER]] },
 };
 
 function boot(name: string): SmallMachine {

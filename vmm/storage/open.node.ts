@@ -114,6 +114,18 @@ async function openFloppy(file: NodeFile, readOnly: boolean): Promise<BlockNode>
   return RawNode.open(file, { readOnly, least: format.bytes });
 }
 
+/** One file of a chain by itself: what it does not hold is `absent`, whatever it is a difference to. */
+export async function openAlone(file: string, format: ImageFormat, { readOnly }: { readonly readOnly: boolean }): Promise<BlockNode> {
+  const opened = NodeFile.open(file, { readOnly });
+  try {
+    opened.onClose(takeLock(opened, readOnly));
+    return await openNode({ file, format, role: 'disk', readOnly }, opened, readOnly);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
 // Parents
 
 async function openParent(child: ImageSpec, reference: ParentReference, chain: ChainLink[]): Promise<BlockNode> {

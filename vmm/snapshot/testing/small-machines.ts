@@ -55,7 +55,7 @@ export function smallMachine(config: Partial<VmConfigInput>, media: Readonly<Rec
       log: () => silentLog,
       doorbell: new Int32Array(new SharedArrayBuffer(4)),
       drain: () => undefined,
-      events: { reset: () => undefined, leds: () => undefined, tray: () => undefined, notice: () => undefined },
+      events: { reset: () => undefined, leds: () => undefined, tray: () => undefined, notice: () => undefined, pointerMode: () => undefined },
       bios: firmwareFile('bios-256k.bin')!,
       ...(vgaBios && { vgaBios }),
       disks,

@@ -182,6 +182,11 @@ export class DiskClient {
     }
   }
 
+  /** Of all drives: before a machine is saved. */
+  settleAll(): boolean {
+    return [...this.#inFlight.keys()].every((drive) => this.settle(drive, false));
+  }
+
   private deliver(drive: number): void {
     for (let index = this.#ready.findIndex((one) => one.drive === drive); index >= 0; index = this.#ready.findIndex((one) => one.drive === drive)) {
       const [pending] = this.#ready.splice(index, 1);

@@ -1,0 +1,49 @@
+/** Snapshots as clients see them. */
+import { z } from 'zod';
+
+/** `user`: somebody took it. `auto`: a point of the timeline. `before`: the present, kept before something else took its place. */
+export const snapshotKinds = ['user', 'auto', 'before'] as const;
+
+export const snapshotInfoSchema = z
+  .looseObject({
+    id: z.string(),
+    parent: z.string().nullable(),
+    name: z.string(),
+    description: z.string(),
+    /** Unix ms */
+    created: z.number(),
+    kind: z.enum(snapshotKinds),
+    pinned: z.boolean(),
+    /** With the state of the running machine; without: disks only, the machine was off. */
+    live: z.boolean(),
+    /** Guest time, ms */
+    guestTime: z.number().optional(),
+    /** It has a picture of the screen. */
+    thumbnail: z.boolean(),
+    /** What deleting it would give back, bytes. */
+    bytes: z.number(),
+  })
+  .meta({ id: 'Snapshot' });
+export type SnapshotInfo = z.output<typeof snapshotInfoSchema>;
+
+export const timelineSettingsSchema = z.strictObject({
+  /** Seconds of running between automatic points; 0: none. */
+  interval: z.int().min(0).max(86_400).default(0),
+  /** MiB of disk for automatic points. */
+  budget: z.int().min(16).max(1 << 20).default(2048),
+  /** MiB of memory for rewind; 0: none. */
+  rewind: z.int().min(0).max(8192).default(0),
+});
+export type TimelineSettings = z.output<typeof timelineSettingsSchema>;
+
+export const snapshotTreeSchema = z.looseObject({
+  /** Parents before their children. */
+  snapshots: z.array(snapshotInfoSchema),
+  /** The snapshot that the present went on from. */
+  present: z.string().nullable(),
+  /** The store and the disks, bytes. */
+  bytes: z.number(),
+  /** Seconds of rewind there are; absent: there is no rewind. */
+  rewind: z.number().optional(),
+});
+export type SnapshotTreeInfo = z.output<typeof snapshotTreeSchema>;
