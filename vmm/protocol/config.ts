@@ -7,6 +7,7 @@ import { VmmError } from '../base/errors.ts';
 import { migrateConfig } from './config-migrate.ts';
 import { type Drive, driveSchema, type DriveInput, placeDrives } from './config-drives.ts';
 import { nicSchema } from './config-net.ts';
+import { timelineSettingsSchema } from './snapshots.ts';
 import { hostPath, line } from './text.ts';
 import { describeIssues, type Issue, issueLine } from './issues.ts';
 
@@ -136,6 +137,10 @@ export const vmConfigSchema = z.strictObject({
 
   /** VMware's back door (port 5658h), through which guests with its driver know the pointer's position: the mouse need not be captured. */
   absolutePointer: z.boolean().default(true),
+
+  timeline: timelineSettingsSchema.prefault({}),
+  /** At power-off: what was written to the disks since power-on is kept, or forgotten. */
+  undoDisks: z.enum(['keep', 'discard']).default('keep'),
 
   /** `virtual`: guest time follows executed instructions, so that equal runs are equal. */
   time: z.enum(['real', 'virtual']).default('real'),

@@ -8,6 +8,7 @@ const level = z.enum(['info', 'warning', 'error']);
 
 export const libraryEvents = {
   'vm.changed': event('A VM is new, or something about it changed', { vm: vmSummarySchema }),
+  'snapshots.changed': event('Snapshots of a VM were taken, deleted or renamed, or the present is elsewhere among them', { vm: z.string() }),
   'vm.removed': event('A VM is no longer in the library', { id: z.string() }),
   'vm.notice': event('Something a person should know about a VM', { id: z.string(), level, message: z.string() }),
   'trash.changed': event('A VM was deleted, restored or purged', {}),
@@ -30,6 +31,7 @@ export const machineEvents = {
     status: z.number(),
     message: z.string().optional(),
   }),
+  'snapshots.changed': event('Snapshots were taken, deleted or renamed, or the present is elsewhere among them', {}),
   'display.mode': event('The screen has another size', { width: z.number(), height: z.number(), text: z.boolean() }),
   'keyboard.leds': event('The guest set the keyboard lights', { scroll: z.boolean(), num: z.boolean(), caps: z.boolean() }),
   'pointer.mode': event('The guest began or ceased to use an absolute pointer', { absolute: z.boolean() }),

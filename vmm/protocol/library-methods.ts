@@ -4,6 +4,7 @@ import { diskMethods } from './disk-methods.ts';
 import { method } from './method.ts';
 import { hostPath, line } from './text.ts';
 import { driveStatusSchema, importPreviewSchema, jobRef, jobSchema, mediumSchema, trashedVmSchema, vmRef, vmSummarySchema } from './shared.ts';
+import { librarySnapshotMethods } from './snapshot-methods.ts';
 import { alive, stopped, type VmState } from './states.ts';
 
 /** Checked against `vmConfigSchema` by the server, so that errors name fields of the configuration. */
@@ -12,6 +13,7 @@ const configInput = z.record(z.string(), z.unknown());
 const source = { path: hostPath.optional(), upload: z.string().max(64).optional() };
 
 export const libraryMethods = {
+  ...librarySnapshotMethods,
   'host.info': method({
     summary: 'What this host offers: version, accelerators, firmware, memory, CPU models',
     result: {

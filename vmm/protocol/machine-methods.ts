@@ -5,6 +5,7 @@ import { method } from './method.ts';
 import { networkMethods } from './network-methods.ts';
 import { driveStatusSchema, machineStatusSchema, screenTextSchema, statsSchema } from './shared.ts';
 import { alive, type VmState } from './states.ts';
+import { machineSnapshotMethods } from './snapshot-methods.ts';
 import { hostPath } from './text.ts';
 
 const port = z.int().min(0).max(3);
@@ -16,6 +17,7 @@ const layout = z
   .default('us');
 
 export const machineMethods = {
+  ...machineSnapshotMethods,
   'machine.status': method({ summary: 'What it is and how it fares', result: machineStatusSchema.shape }),
   'machine.config': method({ summary: 'The configuration it was started with', result: { config: z.record(z.string(), z.unknown()) } }),
   'machine.pause': method({ summary: 'Stop its clock', when: ['running'] }),

@@ -204,9 +204,9 @@ export class SnapshotTree {
   }
 
   /** The machine was suspended, or goes on. */
-  setPresentState(state: string | undefined): void {
-    const { state: _, ...present } = this.#manifest.present;
-    this.commit({ ...this.#manifest, present: { ...present, ...(state !== undefined && { state }) } });
+  setPresentState(state: string | undefined, media?: Readonly<Record<string, string | null>>): void {
+    const { parent, disks } = this.#manifest.present;
+    this.commit({ ...this.#manifest, present: { parent, disks, ...(state !== undefined && { state }), ...(media && { media: { ...media } }) } });
     this.cleanUp();
   }
 

@@ -121,7 +121,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
       try {
         await this.#store(order, saved, file);
         await disks.flush();
-        this.tree.setPresentState(file);
+        this.tree.setPresentState(file, disks.media());
       } catch (error) {
         session.post({ type: 'captured', stored: false });
         if (wasRunning) await session.resume();
