@@ -9,6 +9,7 @@ import { addLibraryCommands } from './library-commands.node.ts';
 import { addMachineCommands } from './machine-commands.node.ts';
 import { addNetworkCommands } from './network-commands.node.ts';
 import { addRun } from './run-command.node.ts';
+import { addSnapshotCommands } from './snapshot-commands.node.ts';
 import { addServe } from './serve.node.ts';
 
 /** Sets the process's exit status; ends the process, since a machine's threads may be in the middle of something. */
@@ -31,6 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addLibraryCommands(program, does);
   addMachineCommands(program, does);
   addNetworkCommands(program, does);
+  addSnapshotCommands(program, does);
   addServe(program, does);
   addImgCommands(program, does);
   addLaterCommands(program, does);

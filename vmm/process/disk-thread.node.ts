@@ -82,6 +82,7 @@ function layersOf(config: VmConfig, io: IoThread, open: ReadonlyMap<string, Open
     get writable() {
       return writable();
     },
+    size: (drive) => open.get(drive)?.size ?? 0,
     media() {
       const written = new Set(writable().map(({ id }) => id));
       return Object.fromEntries(config.drives.filter(({ id }) => !written.has(id)).map(({ id }) => [id, open.get(id)?.file ?? null]));

@@ -56,18 +56,20 @@ export function ownsRun(directory: string): boolean {
   return runSchema.safeParse(readJson(join(directory, RUN_FILE))).data?.pid === process.pid;
 }
 
-/** A clean end: the VM is free, and how it ended is kept. */
-export function endRun(directory: string, end: RunEnd): void {
+/** A clean end: the VM is free, and how it ended is kept. undefined: it was taken, and not run. */
+export function endRun(directory: string, end: RunEnd | undefined): void {
   const run = runSchema.safeParse(readJson(join(directory, RUN_FILE))).data;
   if (run?.pid !== process.pid) return;
-  const last: LastRun = {
-    how: end.how,
-    status: end.status,
-    ...(end.message !== undefined && { message: end.message }),
-    started: run.started,
-    ended: Date.now(),
-  };
-  writeFileAtomically(join(directory, LAST_RUN_FILE), JSON.stringify(last));
+  if (end !== undefined) {
+    const last: LastRun = {
+      how: end.how,
+      status: end.status,
+      ...(end.message !== undefined && { message: end.message }),
+      started: run.started,
+      ended: Date.now(),
+    };
+    writeFileAtomically(join(directory, LAST_RUN_FILE), JSON.stringify(last));
+  }
   rmSync(join(directory, RUN_FILE), { force: true });
 }
 

@@ -19,6 +19,7 @@ import { forwardEvents, machineHandlers } from './machine-handlers.ts';
 import { machineWorker } from './machine-worker.node.ts';
 import { type Backend, type BackendHost, openByteSink, openSerial } from './serial-backends.node.ts';
 import { Session } from './session.ts';
+import { machineSnapshotHandlers } from './snapshots/machine-snapshot-handlers.node.ts';
 import { LiveSnapshots } from './snapshots/live-snapshots.node.ts';
 import { SnapshotTree } from '../snapshot/tree.node.ts';
 import { runStats } from './stats.ts';
@@ -160,11 +161,16 @@ export class Vm {
     const client = serve(transport, {
       role: 'machine',
       version: this.#version,
-      handlers: machineHandlers(this.session, this.drives, this.#nets, host),
+      handlers: {
+        ...machineHandlers(this.session, this.drives, this.#nets, host),
+        ...machineSnapshotHandlers(this.snapshots, this.#options.snapshots?.folder),
+      },
       stateOf: () => this.session.state,
       log: createLog('protocol', log.record),
     });
     forwardEvents(this.session, this.drives, client);
+    const stop = this.snapshots?.on('changed', () => client.emit('snapshots.changed', {}));
+    client.onClose(() => stop?.());
     void this.ended.then(() => client.close('the machine has ended'));
   }
 

@@ -115,10 +115,13 @@ export class SnapshotTree {
 
   /**
    * New, empty layers on top of the present disks, which are frozen by that: from now on they are what a snapshot's disks are. Done before a running machine
-   * writes to them: until it does, old and new hold the same. @returns the frozen ones by drive, and the new files
+   * writes to them: until it does, old and new hold the same. `sizeOf`: of disks that are in use. @returns the frozen ones by drive, and the new files
    */
-  async freeze(drives: readonly Drive[]): Promise<{ frozen: Record<string, string>; tops: Record<string, string> }> {
-    const manifest = await this.#withRoots(drives);
+  async freeze(
+    drives: readonly Drive[],
+    sizeOf?: (drive: string) => number,
+  ): Promise<{ frozen: Record<string, string>; tops: Record<string, string> }> {
+    const manifest = await this.#withRoots(drives, sizeOf);
     const frozen = manifest.present.disks;
     const { layers, disks } = await this.#newLayers(manifest, frozen);
     this.commit({ ...manifest, layers, present: { ...manifest.present, disks } });
@@ -292,7 +295,7 @@ export class SnapshotTree {
   }
 
   /** Drives whose image has no layer yet get it entered as their first. */
-  async #withRoots(drives: readonly Drive[]): Promise<Manifest> {
+  async #withRoots(drives: readonly Drive[], sizeOf?: (drive: string) => number): Promise<Manifest> {
     const layers = { ...this.#manifest.layers };
     const disks: Record<string, string> = {};
     for (const drive of drives) {
@@ -305,7 +308,7 @@ export class SnapshotTree {
       const path = resolve(this.#machine, drive.file);
       const id = randomUUID();
       const folders = (drive.parents ?? []).map((folder) => resolve(this.#machine, folder));
-      const size = await sizeOfImage(path, drive.format, drive.bus === 'floppy' ? 'floppy' : 'disk', folders);
+      const size = sizeOf?.(drive.id) ?? (await sizeOfImage(path, drive.format, drive.bus === 'floppy' ? 'floppy' : 'disk', folders));
       const inside = relative(this.#machine, path);
       const file = inside.startsWith('..') || isAbsolute(inside) ? path : inside;
       layers[id] = { drive: drive.id, file, format: drive.format, parent: null, size, base: null };
@@ -347,4 +350,14 @@ export class SnapshotTree {
 function sizeOnDisk(path: string): number {
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat === undefined ? 0 : stat.blocks * 512;
+}
+
+/** Whether a machine goes on from a saved state at its next start. Reads no more than it must: libraries ask often. */
+export function hasSavedState(machine: string): boolean {
+  if (!existsSync(join(machine, SNAPSHOT_FOLDER, MANIFEST))) return false;
+  try {
+    return new SnapshotTree(machine).manifest.present.state !== undefined;
+  } catch {
+    return false; // starting it will tell what is wrong
+  }
 }

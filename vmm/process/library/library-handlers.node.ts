@@ -21,6 +21,7 @@ import { templates } from './templates.ts';
 import { Terminals } from './terminals.node.ts';
 import type { Uploads } from './uploads.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
+import { librarySnapshotHandlers } from '../snapshots/library-snapshots.node.ts';
 
 export interface LibraryServices {
   readonly library: Library;
@@ -169,6 +170,8 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
     'terminal.resize': ({ terminal, columns, rows }, session) => terminals.resize(session, terminal, columns, rows),
     'terminal.close': ({ terminal }, session) => terminals.close(session, terminal),
 
+    ...librarySnapshotHandlers(library),
+
     'jobs.list': () => ({ jobs: library.jobs.list() }),
     'jobs.cancel': ({ job }) => library.jobs.cancel(job),
     'settings.get': () => ({ settings: library.store.settings() }),
@@ -201,6 +204,7 @@ export function serveLibrary(transport: Transport, services: LibraryServices): S
     library.on('changed', (vm) => session.emit('vm.changed', { vm })),
     library.on('removed', (id) => session.emit('vm.removed', { id })),
     library.on('notice', (notice) => session.emit('vm.notice', notice)),
+    library.on('snapshots', (vm) => session.emit('snapshots.changed', { vm })),
     library.on('trash', () => session.emit('trash.changed', {})),
     library.on('job', (job) => session.emit('job.changed', { job })),
     library.on('settings', (settings) => session.emit('settings.changed', { settings })),

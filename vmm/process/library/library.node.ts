@@ -18,6 +18,8 @@ export interface LibraryEventsData {
   removed: string;
   notice: { id: string; level: 'info' | 'warning' | 'error'; message: string };
   trash: object;
+  /** The VM's id. */
+  snapshots: string;
   job: JobInfo;
   settings: Record<string, unknown>;
 }
@@ -59,6 +61,7 @@ export class Library extends Emitter<LibraryEventsData> {
         let entry = this.#entries.get(one.directory);
         if (entry === undefined) {
           entry = new VmEntry(one, {
+            snapshots: (about) => this.emit('snapshots', about.id),
             changed: (changed) => this.emit('changed', changed.summary()),
             notice: (about, level, message) => this.emit('notice', { id: about.id, level, message }),
           });

@@ -10,10 +10,12 @@ import { lastRunOf, runStateOf } from '../run-record.node.ts';
 import { LOG_FILE, SCREEN_TEXT_FILE, THUMBNAIL_FILE } from '../vm-folder.node.ts';
 import { PROCESS_LOG } from './launcher.node.ts';
 import { connectMachine } from './machine-link.node.ts';
+import { hasSavedState } from '../../snapshot/tree.node.ts';
 import type { Found } from './store.node.ts';
 
 export interface VmEntryEvents {
   changed(entry: VmEntry): void;
+  snapshots(entry: VmEntry): void;
   notice(entry: VmEntry, level: 'info' | 'warning' | 'error', message: string): void;
 }
 
@@ -97,7 +99,7 @@ export class VmEntry {
   #setStopped(state: 'off' | 'crashed'): void {
     const last = state === 'off' ? lastRunOf(this.directory) : undefined;
     const failed = state === 'crashed' || last?.how === 'error';
-    this.#state = this.#starting ? 'starting' : failed ? 'crashed' : 'off';
+    this.#state = this.#starting ? 'starting' : failed ? 'crashed' : hasSavedState(this.directory) ? 'saved' : 'off';
     if (!failed) this.#crash = undefined;
     else this.#crash = last?.message ?? this.#lastWords() ?? 'its process ended unexpectedly; the log may tell why';
   }
@@ -123,6 +125,7 @@ export class VmEntry {
       this.#state = state;
       this.#tell();
     });
+    client.on('snapshots.changed', () => this.#events.snapshots(this));
     client.on('machine.notice', ({ level, message }) => this.#events.notice(this, level, message));
     client.on('machine.ended', ({ how, message }) => {
       if (how === 'error' && message !== undefined) this.#events.notice(this, 'error', message);

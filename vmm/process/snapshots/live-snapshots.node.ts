@@ -19,6 +19,7 @@ import { type CaptureOrder, Gate, type SharedMemory, type StoredState } from './
 export interface DiskLayers {
   /** Drives that are written to. */
   readonly writable: readonly Drive[];
+  size(drive: string): number;
   /** Files in the others. */
   media(): Record<string, string | null>;
   prepare(drive: string, file: string): Promise<void>;
@@ -183,7 +184,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
     const id = randomUUID();
     const order = await this.#order(disks.writable.length > 0, false);
     const before = this.tree.manifest;
-    const { frozen, tops } = await this.tree.freeze(disks.writable);
+    const { frozen, tops } = await this.tree.freeze(disks.writable, (drive) => disks.size(drive));
     let capture;
     try {
       for (const [drive, file] of Object.entries(tops)) await disks.prepare(drive, file);
