@@ -17,7 +17,7 @@ const layers = {
   net: 'base',
   display: 'base|protocol',
   devices: 'base|memory|bus|storage|net|display|devices|protocol',
-  snapshot: 'base|memory|bus',
+  snapshot: 'base|memory|bus|storage|protocol|machine',
   machine: 'base|memory|bus|devices|accel|cpu|storage|net|display|snapshot|protocol|machine',
 };
 

@@ -19,7 +19,7 @@ export async function startVm(app: App, vm: VmSummary): Promise<void> {
   await app.client.call('vm.start', { vm: vm.id });
 }
 
-export type SimpleCall = 'vm.pause' | 'vm.resume' | 'vm.reset' | 'vm.powerButton' | 'vm.powerOff';
+export type SimpleCall = 'vm.pause' | 'vm.resume' | 'vm.reset' | 'vm.powerButton' | 'vm.powerOff' | 'vm.save';
 
 export async function callVm(app: App, method: SimpleCall, vm: VmSummary): Promise<void> {
   await app.client.call(method, { vm: vm.id });

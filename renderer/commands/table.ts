@@ -9,6 +9,8 @@ import {
   FileUp,
   FolderInput,
   FolderOpen,
+  GitFork,
+  History,
   HardDrive,
   HardDriveUpload,
   House,
@@ -25,6 +27,7 @@ import {
   Plus,
   Power,
   RotateCcw,
+  Save,
   Scaling,
   ScrollText,
   Settings,
@@ -43,6 +46,7 @@ import { libraryMethods } from '../../vmm/protocol/methods.ts';
 import { alive, type VmState } from '../../vmm/protocol/states.ts';
 import { libraryTab, type MachineView, openTab, showView, stepTab } from '../state/layout-store.ts';
 import * as organise from '../library/organise.dom.ts';
+import { fork, takeSnapshot } from '../timeline/snapshot-actions.dom.ts';
 import * as act from './actions.dom.ts';
 import type { Command, CommandContext } from './command.ts';
 
@@ -210,6 +214,32 @@ export const commands: readonly Command[] = [
     run: ({ app, vm }) => vm && act.callVm(app, 'vm.powerButton', vm),
   },
   {
+    id: 'snapshot',
+    title: 'command.snapshot',
+    group: 'machine',
+    icon: Camera,
+    hostKey: 'KeyT',
+    enabled: when('snapshot.take'),
+    run: ({ app, vm }) => vm && takeSnapshot(app, vm),
+  },
+  {
+    id: 'fork',
+    title: 'command.fork',
+    group: 'machine',
+    icon: GitFork,
+    hostKey: 'KeyN',
+    enabled: when('snapshot.fork'),
+    run: ({ app, vm }) => vm && fork(app, vm),
+  },
+  {
+    id: 'save',
+    title: 'command.save',
+    group: 'power',
+    icon: Save,
+    enabled: when('vm.save'),
+    run: ({ app, vm }) => vm && act.callVm(app, 'vm.save', vm),
+  },
+  {
     id: 'reset',
     title: 'command.reset',
     group: 'power',
@@ -303,6 +333,15 @@ export const commands: readonly Command[] = [
     enabled: hasVm,
     checked: viewIs('console'),
     run: view('console'),
+  },
+  {
+    id: 'view-timeline',
+    title: 'command.viewTimeline',
+    group: 'view',
+    icon: History,
+    enabled: hasVm,
+    checked: viewIs('timeline'),
+    run: view('timeline'),
   },
   {
     id: 'view-serial',

@@ -9,6 +9,7 @@ import { SerialView } from '../serial/serial-view.dom.tsx';
 import { TerminalView } from '../serial/terminal-view.dom.tsx';
 import { useApp, usePanel, useVm } from '../state/context.dom.tsx';
 import { type MachineView, machineViews, showView } from '../state/layout-store.ts';
+import { TimelineView } from '../timeline/timeline-view.dom.tsx';
 import { Inspector } from './inspector.dom.tsx';
 import { LogView } from './log-view.dom.tsx';
 import { MachineToolbar } from './toolbar.dom.tsx';
@@ -45,6 +46,7 @@ function Machine({ vm, view }: { vm: VmSummary; view: MachineView }) {
       <div className="machine-body">
         <TabPanel id={view} className="machine-view" data-view={view}>
           {view === 'console' && <ConsoleView vm={vm} />}
+          {view === 'timeline' && <TimelineView vm={vm} />}
           {view === 'serial' && <SerialView vm={vm} />}
           {view === 'terminal' && <TerminalView vm={vm} />}
           {view === 'hardware' && <HardwareView vm={vm} />}

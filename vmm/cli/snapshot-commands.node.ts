@@ -9,15 +9,20 @@ import { libraryMethods, type LibraryMethods } from '../protocol/methods.ts';
 import type { ParamsOf, ResultOf } from '../protocol/method.ts';
 import { findVm, withLibrary } from './library-access.node.ts';
 import type { Doing } from './main.node.ts';
-import { usage } from './option-values.ts';
 import { print, printable, say, table } from './output.node.ts';
 
 type SnapshotMethod = Extract<keyof LibraryMethods, `snapshot.${string}` | 'vm.save' | 'vm.discardState'>;
 
 /** Calls a method of the library as a client of a server would. */
-async function call<M extends SnapshotMethod>(library: Library, entry: VmEntry, name: M, params: Omit<ParamsOf<LibraryMethods[M]>, 'vm'>): Promise<ResultOf<LibraryMethods[M]>> {
+async function call<M extends SnapshotMethod>(
+  library: Library,
+  entry: VmEntry,
+  name: M,
+  params: Omit<ParamsOf<LibraryMethods[M]>, 'vm'>,
+): Promise<ResultOf<LibraryMethods[M]>> {
   const method = libraryMethods[name];
-  if (method.when !== undefined && !method.when.includes(entry.state)) throw new VmmError('state', `${entry.name} is ${entry.state}; it must be ${method.when.join(' or ')}`);
+  if (method.when !== undefined && !method.when.includes(entry.state))
+    throw new VmmError('state', `${entry.name} is ${entry.state}; it must be ${method.when.join(' or ')}`);
   const handler = librarySnapshotHandlers(library)[name] as unknown as (checked: unknown) => Promise<ResultOf<LibraryMethods[M]>>;
   return handler(method.params.parse({ ...params, vm: entry.id }));
 }
@@ -62,8 +67,7 @@ export function addSnapshotCommands(program: Command, does: Doing): void {
       on(async (library, entry, { json }: { json?: boolean }) => {
         const tree = await call(library, entry, 'snapshot.list', {});
         if (json === true) print(JSON.stringify(tree, undefined, 2));
-        else if (tree.snapshots.length > 0)
-          print(table([['NAME', 'TAKEN', 'STATE', 'MIB', 'ID'], ...rowsOf(tree.snapshots, null, 0, tree.present)]));
+        else if (tree.snapshots.length > 0) print(table([['NAME', 'TAKEN', 'STATE', 'MIB', 'ID'], ...rowsOf(tree.snapshots, null, 0, tree.present)]));
       }),
     );
   snapshot
@@ -131,19 +135,9 @@ export function addSnapshotCommands(program: Command, does: Doing): void {
       }),
     );
   snapshot
-    .command('export')
-    .description('write a snapshot with all it needs into a folder: a machine that goes on from there')
-    .argument('<vm>')
-    .argument('<snapshot>')
-    .argument('<folder>')
-    .action(
-      on(async (library, entry, ref: string, directory: string) => {
-        if (directory === '') throw usage('name a folder');
-        const { job } = await call(library, entry, 'snapshot.export', { snapshot: ref, directory });
-        const { error } = await library.jobs.wait(job);
-        if (error !== undefined) throw new VmmError('host', error.message);
-      }),
-    );
+    .command('export', { hidden: true })
+    .argument('[arguments...]')
+    .action(does(() => Promise.reject(new VmmError('unsupported', 'strate snapshot export is not available yet'))));
   snapshot
     .command('verify')
     .description('compare every stored page with its checksum')

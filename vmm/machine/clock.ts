@@ -135,8 +135,12 @@ export class RealClock implements MachineClock {
   set(now: number): void {
     this.#told = now;
     this.#lag = 0;
-    if (this.#stoppedAt !== undefined) this.#stoppedAt = now;
-    else this.#offset = this.#hostTime() - now;
+    if (this.#stoppedAt !== undefined) {
+      this.#stoppedAt = now;
+      return;
+    }
+    this.#lastPoll = this.#hostTime(); // what that took is no sleep of the host
+    this.#offset = this.#lastPoll - now;
   }
 }
 

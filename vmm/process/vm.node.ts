@@ -139,6 +139,7 @@ export class Vm {
       if (how === 'error') throw new VmmError(status === exitStatusOfUsage ? 'usage' : 'internal', message ?? 'the machine could not be built');
     }
     if (saved) await vm.#goOn(options.paused);
+    vm.snapshots?.startTimeline(config.timeline);
     return vm;
   }
 

@@ -138,10 +138,8 @@ export const vmConfigSchema = z.strictObject({
   /** VMware's back door (port 5658h), through which guests with its driver know the pointer's position: the mouse need not be captured. */
   absolutePointer: z.boolean().default(true),
 
+  /** Snapshots that are taken by themselves. */
   timeline: timelineSettingsSchema.prefault({}),
-  /** At power-off: what was written to the disks since power-on is kept, or forgotten. */
-  undoDisks: z.enum(['keep', 'discard']).default('keep'),
-
   /** `virtual`: guest time follows executed instructions, so that equal runs are equal. */
   time: z.enum(['real', 'virtual']).default('real'),
   rtc: rtcBase.default('utc'),

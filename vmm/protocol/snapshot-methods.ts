@@ -1,7 +1,7 @@
 /** Snapshots: the same methods at the library, which names the VM, and at a running machine. */
 import { z } from 'zod';
 import { method } from './method.ts';
-import { jobRef, vmRef, vmSummarySchema } from './shared.ts';
+import { vmRef, vmSummarySchema } from './shared.ts';
 import { snapshotInfoSchema, snapshotTreeSchema } from './snapshots.ts';
 import { alive, stopped, type VmState } from './states.ts';
 import { line } from './text.ts';
@@ -14,15 +14,21 @@ const settled: readonly VmState[] = [...stopped, ...alive];
 /** `of`: what names the machine. */
 function common<S extends Record<string, z.ZodType>>(of: S) {
   return {
-    'snapshot.list': method({ summary: 'The tree of snapshots, what each would give back, and where the present is in it', params: of, result: snapshotTreeSchema.shape }),
+    'snapshot.list': method({
+      summary: 'The tree of snapshots, what each would give back, and where the present is in it',
+      params: of,
+      result: snapshotTreeSchema.shape,
+    }),
     'snapshot.take': method({
-      summary: 'Keep the machine as it is now: disks, and of a running machine also memory and devices, at one instant. `pause`: ms the guest stood still',
+      summary:
+        'Keep the machine as it is now: disks, and of a running machine also memory and devices, at one instant. `pause`: ms the guest stood still',
       params: { ...of, name: line(120).optional(), description: text.default('') },
       result: { snapshot: snapshotInfoSchema, pause: z.number() },
       when: settled,
     }),
     'snapshot.goTo': method({
-      summary: 'Put the machine back to a snapshot. The present is kept as a snapshot first (`before`), unless `keepPresent` is false: that undoes it',
+      summary:
+        'Put the machine back to a snapshot. The present is kept as a snapshot first (`before`), unless `keepPresent` is false: that undoes it',
       params: { ...of, snapshot, keepPresent: z.boolean().default(true) },
       result: { before: z.string().optional(), pause: z.number() },
       when: settled,
@@ -37,7 +43,11 @@ function common<S extends Record<string, z.ZodType>>(of: S) {
       params: { ...of, snapshot, name: line(120).optional(), description: text.optional(), pinned: z.boolean().optional() },
       result: { snapshot: snapshotInfoSchema },
     }),
-    'snapshot.thumbnail': method({ summary: 'Small picture of the screen, PNG in base64; null: none', params: { ...of, snapshot }, result: { png: z.string().nullable() } }),
+    'snapshot.thumbnail': method({
+      summary: 'Small picture of the screen, PNG in base64; null: none',
+      params: { ...of, snapshot },
+      result: { png: z.string().nullable() },
+    }),
     'snapshot.diff': method({
       summary: 'What changed between a snapshot and another (default: its parent): bytes of memory and of each disk',
       params: { ...of, snapshot, other: snapshot.optional() },
@@ -52,19 +62,16 @@ function common<S extends Record<string, z.ZodType>>(of: S) {
 export const machineSnapshotMethods = {
   ...common({}),
   'machine.save': method({ summary: 'Save its state and end the process; the next start goes on from there', when: alive }),
-  'rewind.status': method({ summary: 'How far back it can go, seconds, and what that takes, bytes', result: { seconds: z.number(), points: z.number(), bytes: z.number() } }),
-  'rewind.step': method({
-    summary: 'Go back by so many points of rewind (about a second each); the machine is paused then. `back` says how far it got',
-    params: { points: z.int().min(1).max(600).default(1) },
-    result: { back: z.number() },
-    when: alive,
-  }),
 };
 
 export const librarySnapshotMethods = {
   ...common({ vm: vmRef }),
   'vm.save': method({ summary: 'Save its state and end its process; the next start goes on from there', params: { vm: vmRef }, when: alive }),
-  'vm.discardState': method({ summary: 'Forget the saved state: the next start switches it on. As if the power had failed', params: { vm: vmRef }, when: ['saved'] }),
+  'vm.discardState': method({
+    summary: 'Forget the saved state: the next start switches it on. As if the power had failed',
+    params: { vm: vmRef },
+    when: ['saved'],
+  }),
   'snapshot.verify': method({
     summary: 'Read every page of the snapshot store and compare it with its checksum',
     params: { vm: vmRef },
@@ -75,10 +82,5 @@ export const librarySnapshotMethods = {
     params: { vm: vmRef, snapshot: snapshot.optional(), name: line(120).optional(), start: z.boolean().default(true) },
     result: { vm: vmSummarySchema },
     when: settled,
-  }),
-  'snapshot.export': method({
-    summary: 'Write one snapshot with all it needs into a folder: a machine that goes on from there',
-    params: { vm: vmRef, snapshot, directory: z.string().min(1).max(4096) },
-    result: { job: jobRef.shape.job },
   }),
 };

@@ -30,9 +30,11 @@ export const timelineSettingsSchema = z.strictObject({
   /** Seconds of running between automatic points; 0: none. */
   interval: z.int().min(0).max(86_400).default(0),
   /** MiB of disk for automatic points. */
-  budget: z.int().min(16).max(1 << 20).default(2048),
-  /** MiB of memory for rewind; 0: none. */
-  rewind: z.int().min(0).max(8192).default(0),
+  budget: z
+    .int()
+    .min(16)
+    .max(1 << 20)
+    .default(2048),
 });
 export type TimelineSettings = z.output<typeof timelineSettingsSchema>;
 
@@ -43,7 +45,5 @@ export const snapshotTreeSchema = z.looseObject({
   present: z.string().nullable(),
   /** The store and the disks, bytes. */
   bytes: z.number(),
-  /** Seconds of rewind there are; absent: there is no rewind. */
-  rewind: z.number().optional(),
 });
 export type SnapshotTreeInfo = z.output<typeof snapshotTreeSchema>;

@@ -43,7 +43,9 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
       if (isAlive(entry)) return (await entry.machine()).call('snapshot.goTo', { snapshot, keepPresent });
       const before = await alone(entry, async (tree) => {
         const target = tree.find(snapshot);
-        const kept = keepPresent ? await tree.takeStopped({ name: target.name, kind: 'before' }, entry.config.drives) : undefined;
+        const kept = keepPresent
+          ? await tree.takeStopped({ name: `before ${target.name}`.slice(0, 120), kind: 'before' }, entry.config.drives)
+          : undefined;
         await tree.goTo(target.id);
         return kept;
       });
@@ -64,7 +66,11 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
     'snapshot.edit': async ({ vm, snapshot, name, description, pinned }) => {
       const entry = library.find(vm);
       if (isAlive(entry)) return (await entry.machine()).call('snapshot.edit', { snapshot, name, description, pinned });
-      const changes = { ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(pinned !== undefined && { pinned }) };
+      const changes = {
+        ...(name !== undefined && { name }),
+        ...(description !== undefined && { description }),
+        ...(pinned !== undefined && { pinned }),
+      };
       const edited = await alone(entry, (tree) => Promise.resolve(tree.edit(snapshot, changes)));
       changed(entry);
       return { snapshot: describeSnapshot(treeOf(entry), edited) };
@@ -140,7 +146,12 @@ export function collectPages(storeFolder: string, machines: readonly string[]): 
         if (!existsSync(states)) continue;
         for (const name of readdirSync(states).filter((one) => one.endsWith('.state'))) {
           const { meta, roots } = decodeContainer(readFileSync(join(states, name)), name);
-          markLive(store, roots, meta.blocks.reduce((sum, { length }) => sum + Math.ceil(length / PAGE_BYTES), 0), live);
+          markLive(
+            store,
+            roots,
+            meta.blocks.reduce((sum, { length }) => sum + Math.ceil(length / PAGE_BYTES), 0),
+            live,
+          );
         }
       }
       return live;
@@ -192,7 +203,10 @@ export async function forkVm(library: Library, entry: VmEntry, ref: string | und
     const taken = await (await entry.machine()).call('snapshot.take', { name: name ?? `${entry.name} fork` });
     ref = taken.snapshot.id;
   }
-  const snapshot = ref === undefined ? await alone(entry, (tree) => tree.takeStopped({ name: name ?? `${entry.name} fork` }, entry.config.drives)) : new SnapshotTree(entry.directory).find(ref);
+  const snapshot =
+    ref === undefined
+      ? await alone(entry, (tree) => tree.takeStopped({ name: name ?? `${entry.name} fork` }, entry.config.drives))
+      : new SnapshotTree(entry.directory).find(ref);
   const source = new SnapshotTree(entry.directory);
   const directory = library.store.newFolder(name ?? `${entry.name} fork`);
   try {

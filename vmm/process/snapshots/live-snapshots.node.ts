@@ -10,6 +10,7 @@ import type { SavedMachine } from '../../machine/machine.ts';
 import type { Drive } from '../../protocol/config-drives.ts';
 import type { Snapshot } from '../../snapshot/manifest.ts';
 import type { Captured, NewSnapshot, SnapshotTree } from '../../snapshot/tree.node.ts';
+import { thin } from '../../snapshot/thinning.ts';
 import { Emitter } from '../emitter.ts';
 import type { Session } from '../session.ts';
 import { MemoryClient } from './memory-client.node.ts';
@@ -50,6 +51,7 @@ export interface Taken {
 }
 
 const THUMBNAIL_WIDTH = 240;
+const MIB = 1 << 20;
 
 export interface LiveSnapshotEvents {
   changed: object;
@@ -60,6 +62,8 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
   readonly #options: LiveSnapshotsOptions;
   #memory: { readonly client: MemoryClient; readonly shared: SharedMemory } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #timeline: NodeJS.Timeout | undefined;
+  #pointing = false;
 
   constructor(options: LiveSnapshotsOptions) {
     super();
@@ -72,14 +76,36 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
     return this.#inTurn(() => this.#take(wanted));
   }
 
+  /** Takes a point every `interval` seconds of running, and thins the older ones. */
+  startTimeline({ interval, budget }: { readonly interval: number; readonly budget: number }): void {
+    if (interval === 0) return;
+    this.#timeline = setInterval(() => void this.#point(budget * MIB), interval * 1000);
+    this.#timeline.unref();
+  }
+
+  async #point(budget: number): Promise<void> {
+    const { session, log } = this.#options;
+    // A chain of images that has grown long is read slowly: it is merged when the machine is off.
+    if (session.state !== 'running' || this.#pointing || this.tree.deep) return;
+    this.#pointing = true;
+    try {
+      await this.take({ name: new Date().toLocaleTimeString('sv-SE'), kind: 'auto' });
+      for (const id of thin(this.tree.snapshots, Date.now(), budget)) await this.remove(id);
+      while (await this.mergeOne());
+    } catch (error) {
+      log.warn(`no automatic point: ${messageOf(error)}`);
+    } finally {
+      this.#pointing = false;
+    }
+  }
+
   /** Puts the running machine back to a snapshot; the present is kept as one first. @returns ms the guest stood still, and pages that were put back */
   goTo(ref: string, keepPresent = true): Promise<{ pause: number; pages: number; before?: Snapshot }> {
     return this.#inTurn(async () => {
       const { session, disks } = this.#options;
       const target = this.tree.find(ref);
-      if (target.state === undefined)
-        throw new VmmError('state', `${target.name} was taken while the machine was off; power it off, then go there`);
-      const before = keepPresent ? (await this.#take({ name: target.name, kind: 'before' })).snapshot : undefined;
+      if (target.state === undefined) throw new VmmError('state', `${target.name} was taken while the machine was off; power it off, then go there`);
+      const before = keepPresent ? (await this.#take({ name: `before ${target.name}`.slice(0, 120), kind: 'before' })).snapshot : undefined;
       const { client } = await this.#memoryOf();
       const opened = await client.ask('open', { file: this.tree.statePath(target.state) });
       const plan = await this.tree.planGoTo(target.id, { running: true });
@@ -174,6 +200,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timeline);
     await this.#memory?.client.close();
   }
 
@@ -215,7 +242,12 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
       };
       const snapshot = this.tree.add(id, wanted, layers, captured);
       this.tree.cleanUp();
-      this.#options.log.info(`snapshot ${snapshot.name}`, { pause: round(capture.pause), took: round(stored.took), pages: stored.pages, bytes: stored.bytes });
+      this.#options.log.info(`snapshot ${snapshot.name}`, {
+        pause: round(capture.pause),
+        took: round(stored.took),
+        pages: stored.pages,
+        bytes: stored.bytes,
+      });
       this.emit('changed', {});
       return { snapshot, pause: capture.pause, stored };
     } catch (error) {

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createWasmAccelerator } from '../../accel/wasm/wasm.ts';
-import { silentLog } from '../../base/log.ts';
-import { buildMachine, type BuiltMachine } from '../../machine/build.ts';
-import { parseConfig, type VmConfigInput } from '../../protocol/config.ts';
-import { MemoryBackend } from '../../storage/memory-backend.ts';
-import { encodePlain } from '../plain-data.ts';
+import { createWasmAccelerator } from '../../vmm/accel/wasm/wasm.ts';
+import { silentLog } from '../../vmm/base/log.ts';
+import { buildMachine, type BuiltMachine } from '../../vmm/machine/build.ts';
+import { parseConfig, type VmConfigInput } from '../../vmm/protocol/config.ts';
+import { MemoryBackend } from '../../vmm/storage/memory-backend.ts';
+import { encodePlain } from '../../vmm/snapshot/plain-data.ts';
 
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../..');
 const guestFolders = [process.env['STRATE_GUESTS'], join(root, '../shared/guests'), join(root, '.cache/guests')].filter((one) => one !== undefined);
 
 /** A guest's file, where there is one on this host. */

@@ -3,10 +3,10 @@
  * media.
  */
 import fc from 'fast-check';
-import type { SavedMachine } from '../machine/machine.ts';
-import type { VmConfigInput } from '../protocol/config.ts';
-import { decodePlain } from './plain-data.ts';
-import { firmwareFile, guestFile, keep, type KeptMachine, smallMachine, type SmallMachine } from './testing/small-machines.ts';
+import type { SavedMachine } from '../../vmm/machine/machine.ts';
+import type { VmConfigInput } from '../../vmm/protocol/config.ts';
+import { decodePlain } from '../../vmm/snapshot/plain-data.ts';
+import { firmwareFile, guestFile, keep, type KeptMachine, smallMachine, type SmallMachine } from './small-machines.ts';
 
 const MS = 1e6;
 
