@@ -23,7 +23,7 @@ export function TimelineView({ vm }: { vm: VmSummary }) {
   const [chosen, setChosen] = useState<string>();
   const run = (work: Promise<void>) => void work.catch((error: unknown) => app.reportError(error, vm));
   if (tree === undefined) return <p className="page empty-line">{t('timeline.loading')}</p>;
-  const selected = tree.snapshots.find(({ id }) => id === (chosen ?? tree.present)) ?? tree.snapshots.at(-1);
+  const selected = selectedOf(tree, chosen);
   const go = (key: Key) => {
     const target = tree.snapshots.find(({ id }) => id === key);
     if (target) run(act.goTo(app, vm, target));
@@ -49,6 +49,10 @@ export function TimelineView({ vm }: { vm: VmSummary }) {
       )}
     </div>
   );
+}
+
+function selectedOf({ snapshots, present }: SnapshotTreeInfo, chosen: string | undefined): SnapshotInfo | undefined {
+  return snapshots.find(({ id }) => id === (chosen ?? present)) ?? snapshots[snapshots.length - 1];
 }
 
 interface ChoiceProps {

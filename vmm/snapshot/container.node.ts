@@ -25,7 +25,13 @@ const LARGEST_META = 1 << 20;
 /** Of the names' names, for the most memory a machine can have. */
 const LARGEST_ROOTS = 4096 * HASH_BYTES;
 
-const blockSchema = z.object({ name: z.string().max(64), length: z.int().min(1).max(2 ** 32) });
+const blockSchema = z.object({
+  name: z.string().max(64),
+  length: z
+    .int()
+    .min(1)
+    .max(2 ** 32),
+});
 
 export const metaSchema = z.object({
   /** Which Strate wrote it. */
@@ -35,7 +41,10 @@ export const metaSchema = z.object({
   /** Unix ms */
   taken: z.number(),
   /** Guest time, ns */
-  guestTime: z.number().min(0).max(2 ** 62),
+  guestTime: z
+    .number()
+    .min(0)
+    .max(2 ** 62),
   /** What guest memory consists of, from offset 0 on. */
   blocks: z.array(blockSchema).min(1).max(16),
 });
@@ -43,10 +52,16 @@ export type SavedMeta = z.output<typeof metaSchema>;
 
 const savedDeviceSchema = z.object({ version: z.int(), state: z.unknown() });
 const machineSchema = z.object({
-  time: z.number().min(0).max(2 ** 62),
+  time: z
+    .number()
+    .min(0)
+    .max(2 ** 62),
   devices: z.record(z.string().max(64), savedDeviceSchema),
   // What a processor's state holds is its accelerator's business (cpu/state.ts).
-  vcpus: z.array(z.looseObject({ version: z.int() })).min(1).max(64),
+  vcpus: z
+    .array(z.looseObject({ version: z.int() }))
+    .min(1)
+    .max(64),
   random: z.int().min(0).max(0xffff_ffff).optional(),
 });
 
@@ -85,7 +100,11 @@ export function decodeContainer(bytes: Uint8Array, name: string): SavedState {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (file.length < HEADER || !file.subarray(0, 8).equals(MAGIC)) throw new VmmError('invalid', `${name} is not a saved state`);
   const version = file.readUInt32LE(8);
-  if (version > CONTAINER_VERSION) throw new VmmError('unsupported', `${name} was written by a later release (container version ${version}); this one reads up to ${CONTAINER_VERSION}`);
+  if (version > CONTAINER_VERSION)
+    throw new VmmError(
+      'unsupported',
+      `${name} was written by a later release (container version ${version}); this one reads up to ${CONTAINER_VERSION}`,
+    );
   const count = file.readUInt32LE(12);
   if (version === 0 || count > MOST_SECTIONS) throw damaged('its header');
   const sections = new Map<string, Buffer>();
@@ -119,5 +138,5 @@ export function decodeContainer(bytes: Uint8Array, name: string): SavedState {
   const roots = section('ROOT', LARGEST_ROOTS);
   if (roots.length % HASH_BYTES !== 0) throw damaged('section ROOT');
   const { random, ...rest } = machine.data;
-  return { meta: meta.data, machine: { ...rest, ...(random !== undefined && { random }) } as SavedMachine, roots: Uint8Array.from(roots) };
+  return { meta: meta.data, machine: { ...rest, ...(random !== undefined && { random }) }, roots: Uint8Array.from(roots) };
 }

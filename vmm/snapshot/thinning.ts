@@ -5,12 +5,12 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** Up to which age (ms) how far apart automatic points stay. */
-const SPACING = [
+const SPACING: readonly { readonly age: number; readonly apart: number }[] = [
   { age: 10 * MINUTE, apart: 0 },
   { age: HOUR, apart: 5 * MINUTE },
   { age: DAY, apart: HOUR },
   { age: Infinity, apart: DAY },
-] as const;
+];
 
 /**
  * Automatic points that have had their time: the older, the fewer stay, and of what is left the oldest go until `budget` (bytes) is kept. What a person took,
@@ -21,8 +21,8 @@ export function thin(snapshots: readonly Snapshot[], now: number, budget: number
   const gone: string[] = [];
   const kept: Snapshot[] = [];
   for (const point of points) {
-    const { apart } = SPACING.find(({ age }) => now - point.created < age) ?? SPACING[SPACING.length - 1]!;
-    const before = kept.at(-1);
+    const apart = SPACING.find(({ age }) => now - point.created < age)?.apart ?? DAY;
+    const before = kept[kept.length - 1];
     if (before !== undefined && point.created - before.created < apart) gone.push(point.id);
     else kept.push(point);
   }

@@ -68,7 +68,8 @@ export class SnapshotTree {
     if (byId !== undefined) return byId;
     const named = this.snapshots.filter(({ name, id }) => name === ref || (ref.length >= 4 && id.startsWith(ref)));
     if (named.length === 1) return named[0]!;
-    if (named.length > 1) throw new VmmError('usage', `${named.length} snapshots are called ${JSON.stringify(ref)}; use the id: ${named.map(({ id }) => id).join(', ')}`);
+    if (named.length > 1)
+      throw new VmmError('usage', `${named.length} snapshots are called ${JSON.stringify(ref)}; use the id: ${named.map(({ id }) => id).join(', ')}`);
     throw new VmmError('not-found', `there is no snapshot ${JSON.stringify(ref)}`);
   }
 
@@ -94,7 +95,7 @@ export class SnapshotTree {
     const id = this.#manifest.present.disks[drive.id];
     if (id === undefined || drive.file === null) return undefined;
     const chain = this.#chain(id);
-    const root = chain.at(-1)!;
+    const root = chain[chain.length - 1]!;
     // The user has given the drive another image since: the snapshots are not about that one.
     if (root.base === undefined || this.layerPath(root) !== resolve(this.#machine, drive.file)) return undefined;
     for (const layer of chain.slice(1)) if (layer.base) checkIdentity(this.layerPath(layer), layer.base);
@@ -267,7 +268,11 @@ export class SnapshotTree {
 
   /** Bytes on disk of what only `snapshot` names, its pages left out. */
   ownBytes(snapshot: Snapshot): number {
-    const others = pruned({ ...this.#manifest, snapshots: Object.fromEntries(this.snapshots.filter(({ id }) => id !== snapshot.id).map((one) => [one.id, { ...one, parent: null }])), present: { ...this.#manifest.present, parent: null } });
+    const others = pruned({
+      ...this.#manifest,
+      snapshots: Object.fromEntries(this.snapshots.filter(({ id }) => id !== snapshot.id).map((one) => [one.id, { ...one, parent: null }])),
+      present: { ...this.#manifest.present, parent: null },
+    });
     const own = Object.entries(this.#manifest.layers).filter(([id]) => !(id in others.layers));
     return own.reduce((sum, [, layer]) => sum + (layer.base === undefined ? sizeOnDisk(this.layerPath(layer)) : 0), 0);
   }
@@ -323,7 +328,10 @@ export class SnapshotTree {
     const tops = new Set(Object.values(present.disks));
     const noted = Object.entries(layers).filter(([id, { base }]) => base === null && !tops.has(id));
     if (noted.length === 0) return;
-    this.commit({ ...this.#manifest, layers: { ...layers, ...Object.fromEntries(noted.map(([id, layer]) => [id, { ...layer, base: identityOf(this.layerPath(layer)) }])) } });
+    this.commit({
+      ...this.#manifest,
+      layers: { ...layers, ...Object.fromEntries(noted.map(([id, layer]) => [id, { ...layer, base: identityOf(this.layerPath(layer)) }])) },
+    });
   }
 
   #read(): Manifest {

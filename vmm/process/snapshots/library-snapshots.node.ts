@@ -59,7 +59,11 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
       const user = userOf(library, entry, id);
       if (user !== undefined) throw new VmmError('busy', `${name} is what ${user} stands on; delete that machine first, or copy it in full`);
       if (isAlive(entry)) await (await entry.machine()).call('snapshot.delete', { snapshot: id });
-      else await alone(entry, (tree) => Promise.resolve(tree.remove(id)));
+      else
+        await alone(entry, (tree) => {
+          tree.remove(id);
+          return Promise.resolve();
+        });
       changed(entry);
       clean(entry);
     },
@@ -92,7 +96,10 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
     },
     'vm.discardState': async ({ vm }) => {
       const entry = library.find(vm);
-      await alone(entry, (tree) => Promise.resolve(tree.setPresentState(undefined)));
+      await alone(entry, (tree) => {
+        tree.setPresentState(undefined);
+        return Promise.resolve();
+      });
       await entry.update();
     },
   };
@@ -247,11 +254,13 @@ async function forkInto(directory: string, source: SnapshotTree, snapshot: Snaps
     mkdirSync(join(folder, 'states'), { recursive: true, mode: 0o700 });
     copyFileSync(source.statePath(snapshot.state), join(folder, 'states', state));
   }
-  const { id: _, created: __, ...rest } = from;
   const { kernel } = from;
   const inside = (file: string) => resolve(join(source.folder, '..'), file);
+  const copy: Partial<VmConfig> = { ...from };
+  delete copy.id;
+  delete copy.created;
   const config = completeConfig({
-    ...rest,
+    ...copy,
     name,
     drives,
     nics: withoutMacs(from.nics),

@@ -118,7 +118,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
         this.tree.cleanUp();
         await restored;
       }
-      let pages = 0;
+      let pages: number;
       try {
         plan.commit();
         for (const [drive, file] of Object.entries(plan.tops)) await disks.replace(drive, file, this.tree.imageFolders);

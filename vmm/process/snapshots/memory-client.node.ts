@@ -17,12 +17,17 @@ export class MemoryClient {
       if ('failed' in message) waiting?.reject(new VmmError(message.failed.kind, message.failed.message));
       else waiting?.resolve(message.result);
     });
-    this.#worker.on('error', (error: unknown) => this.#end(new VmmError('internal', `the thread that saves memory has failed: ${String(error)}`, {}, error)));
+    this.#worker.on('error', (error: unknown) =>
+      this.#end(new VmmError('internal', `the thread that saves memory has failed: ${String(error)}`, {}, error)),
+    );
     this.#worker.on('exit', () => this.#end(new VmmError('internal', 'the thread that saves memory has ended')));
     this.#worker.unref();
   }
 
-  ask<M extends MemoryRequest['method']>(method: M, params: Extract<MemoryRequest, { method: M }> extends { params: infer P } ? P : undefined): Promise<MemoryAnswers[M]> {
+  ask<M extends MemoryRequest['method']>(
+    method: M,
+    params: Extract<MemoryRequest, { method: M }> extends { params: infer P } ? P : undefined,
+  ): Promise<MemoryAnswers[M]> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
@@ -38,7 +43,7 @@ export class MemoryClient {
 
   #end(reason: VmmError): void {
     this.#ended ??= reason;
-    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
     this.#waiting.clear();
   }
 }
