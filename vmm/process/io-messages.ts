@@ -40,7 +40,12 @@ export type IoRequest =
   /** A drive's image goes back to another one; nothing of the guest's is in flight. */
   | {
       readonly method: 'replace';
-      readonly params: { readonly drive: number; readonly file: string; readonly format: OpenRequest['format']; readonly parentFolders: readonly string[] };
+      readonly params: {
+        readonly drive: number;
+        readonly file: string;
+        readonly format: OpenRequest['format'];
+        readonly parentFolders: readonly string[];
+      };
     }
   /** Tries again what the host could not do. */
   | { readonly method: 'retry' }

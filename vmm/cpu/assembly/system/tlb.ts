@@ -1,7 +1,18 @@
 // The software TLBs: filling, looking up, invalidating. A log of filled entries makes a flush cost what was filled since the last one.
 import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, TLB, TLB_ADDEND, TLB_CODE, TLB_ENTRIES, TLB_ENTRY, TLB_EXEC, TLB_INVALID } from '../../layout.ts';
 import { TLB_PHYSICAL, TLB_READ, TLB_STRIDE, TLB_WRITE } from '../../layout.ts';
-import { COUNT_TLB_FLUSHES, DIRTY_COUNT, DIRTY_SLOTS, DIRTY_SLOTS_MAX, TLB_DIRTY, TLB_FRAME_MASK, TLB_GLOBAL, TLB_LARGE, TLB_LARGE_FILTER, TLB_LARGE_FILTER_SIZE } from '../../system-layout.ts';
+import {
+  COUNT_TLB_FLUSHES,
+  DIRTY_COUNT,
+  DIRTY_SLOTS,
+  DIRTY_SLOTS_MAX,
+  TLB_DIRTY,
+  TLB_FRAME_MASK,
+  TLB_GLOBAL,
+  TLB_LARGE,
+  TLB_LARGE_FILTER,
+  TLB_LARGE_FILTER_SIZE,
+} from '../../system-layout.ts';
 import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB_SETS, TLB_SLOW } from '../../system-layout.ts';
 import { page_has_code } from '../trace';
 import { isWatched } from './debug';
@@ -13,7 +24,7 @@ const PAGE_MASK: u64 = ~0xfff;
 const CODE_SETS: i32 = TLB_CODE / TLB_STRIDE;
 
 function slotOf(linear: u64, set: i32): i32 {
-  return TLB + set * TLB_STRIDE + (i32((linear >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY);
+  return TLB + set * TLB_STRIDE + i32((linear >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
 }
 
 function tagOf(slot: i32, access: i32): u64 {
