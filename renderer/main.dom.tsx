@@ -1,4 +1,5 @@
 import './connection/no-eval.ts';
+import './connection/empty-html.dom.ts';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { browserHost } from './connection/browser-host.dom.ts';

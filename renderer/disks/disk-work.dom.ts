@@ -50,6 +50,7 @@ function askSize(app: App, title: string, take: (size: number) => void): void {
     palette: {
       title,
       placeholder: translate('disks.sizeHint'),
+      typedFirst: true,
       picks: [2, 8, 16, 32, 64, 128].map(pick),
       fromText: (text) => {
         const gib = Number(text.replace(',', '.').replace(/\s*gi?b?$/i, ''));

@@ -1,5 +1,6 @@
 /** The interface over a library in memory: for looking at it, and for tests of every screen without a VMM. Never part of the product. */
 import '../connection/no-eval.ts';
+import '../connection/empty-html.dom.ts';
 import { createRoot } from 'react-dom/client';
 import type { Surface } from '../../vmm/protocol/frames.ts';
 import { Shell } from '../shell/shell.dom.tsx';

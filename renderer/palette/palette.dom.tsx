@@ -82,6 +82,7 @@ function QuickPickBody({ ask, close }: { ask: QuickPick; close: () => void }) {
       title={ask.title}
       placeholder={ask.placeholder}
       entries={ask.picks.map(entryOf)}
+      typedFirst={ask.typedFirst ?? false}
       fromText={
         fromText &&
         ((text) => {
@@ -100,6 +101,7 @@ function PaletteList({
   placeholder,
   entries,
   fromText,
+  typedFirst = false,
   close,
 }: {
   heading?: string;
@@ -107,6 +109,7 @@ function PaletteList({
   placeholder: string;
   entries: readonly Entry[];
   fromText?: ((text: string) => Entry | undefined) | undefined;
+  typedFirst?: boolean;
   close: () => void;
 }) {
   const t = useText();
@@ -117,7 +120,7 @@ function PaletteList({
     .filter(({ points }) => points > 0)
     .sort((a, b) => b.points - a.points || a.at - b.at)
     .map(({ entry }) => entry);
-  const shown = made === undefined ? found : [...found, made];
+  const shown = made === undefined ? found : typedFirst ? [made, ...found] : [...found, made];
   return (
     <Dialog className="palette-dialog" aria-label={title}>
       {heading !== undefined && <p className="palette-heading">{heading}</p>}

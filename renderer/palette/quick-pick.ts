@@ -15,5 +15,7 @@ export interface QuickPick {
   readonly placeholder: string;
   readonly picks: readonly Pick[];
   /** What typed text means that is no choice: a new folder of that name. */
+  /** What was typed stands first: it is the answer, and the choices are examples. */
+  readonly typedFirst?: boolean;
   readonly fromText?: (text: string) => Pick | undefined;
 }
