@@ -64,6 +64,8 @@ class RegionWriter implements RegionHost {
   /** Locals from here on come and go. */
   #firstTemporary = 0;
   readonly #kept: Local[] = [];
+  /** Locals with the target of a return, while it is compared. */
+  #held: readonly Local[] = [];
   readonly #exitRip: Local<'i64'>;
   readonly #exit: Local<'i32'>;
   readonly #blockLabels = new Map<number, Label>();
@@ -233,6 +235,8 @@ class RegionWriter implements RegionHost {
   #edge(from: number, to: number, rip: () => Int): void {
     const body = this.#body;
     const { flags } = this.#machine;
+    // What was written before may have been another arm, which took the locals that are needed here for its own.
+    this.#releaseLocals();
     const kind = this.#flow.kind(from, to);
     if (kind !== 'outside' && this.#region.blocks[from]!.page !== this.#region.blocks[to]!.page) this.#crossTo(this.#region.blocks[to]!.page, rip);
     switch (kind) {
@@ -324,6 +328,7 @@ class RegionWriter implements RegionHost {
 
   #releaseLocals(): void {
     this.#kept.length = 0;
+    this.#kept.push(...this.#held);
     this.#machine.flags.keep(this.#kept);
     this.#body.releaseFrom(this.#firstTemporary, this.#kept);
   }
@@ -334,7 +339,7 @@ class RegionWriter implements RegionHost {
     const machine = this.#machine;
     if (transfer.kind === 'dynamic') {
       this.#countDown(block.count);
-      if (block.returns) this.#returns(node, transfer.target);
+      if (block.returns) return this.#returns(node, transfer.target);
       this.#out(transfer.target);
       return;
     }
@@ -363,12 +368,20 @@ class RegionWriter implements RegionHost {
     const body = this.#body;
     const { flags } = this.#machine;
     const state = flags.state;
-    const offset = body.let('i64', sub(target, this.#machine.ripPage.get()));
+    const meant = body.local('i64');
+    body.set(meant, target);
+    const offset = body.local('i64');
+    body.set(offset, sub(meant.get(), this.#machine.ripPage.get()));
+    this.#held = [meant, offset];
     for (const site of this.#region.returnSites) {
       if (this.#flow.kind(node, site) === 'outside') continue;
-      body.if(eq(offset as Int, BigInt(this.#region.blocks[site]!.start)), () => this.#edge(node, site, () => target));
+      body.if(eq(offset.get() as Int, BigInt(this.#region.blocks[site]!.start)), () => this.#edge(node, site, () => meant.get()));
       flags.state = state;
+      this.#held = [meant, offset];
     }
+    this.#held = [];
+    this.#releaseLocals();
+    this.#out(meant.get());
   }
 
   #checkTarget(taken: Bit, target: () => Int): void {
