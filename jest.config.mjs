@@ -13,4 +13,6 @@ export default {
   },
   transformIgnorePatterns: ['/node_modules/(?!(assemblyscript|binaryen|long)/)'],
   maxWorkers: 2,
+  // Hosts are busy at times; what hangs is found all the same.
+  testTimeout: 60_000,
 };

@@ -65,8 +65,8 @@ describe('the command table', () => {
     };
     expect(enabledIn('off')).toEqual(['start']);
     expect(enabledIn('crashed')).toEqual(['start']);
-    expect(enabledIn('running')).toEqual(['pause', 'power-button', 'reset', 'power-off']);
-    expect(enabledIn('paused')).toEqual(['resume', 'reset', 'power-off']);
+    expect(enabledIn('running')).toEqual(['pause', 'power-button', 'save', 'reset', 'power-off']);
+    expect(enabledIn('paused')).toEqual(['resume', 'save', 'reset', 'power-off']);
     app.stop();
   });
 

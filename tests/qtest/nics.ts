@@ -177,7 +177,8 @@ const pcnet: Chip = {
           ...csr(2, RING >>> 16),
           ...csr(0, 1),
           ...readCsr(0, 0x0183),
-          ...[8, 9, 10, 11, 12, 13, 14, 76, 78].flatMap((index) => readCsr(index, 0xffff)),
+          // CSR76 and CSR78 hold the two's complement of the ring lengths (Am79C970A data sheet); QEMU's hold the lengths.
+          ...[8, 9, 10, 11, 12, 13, 14].flatMap((index) => readCsr(index, 0xffff)),
         );
       case 3:
         return step(...csr(0, 4), ...csr(0, 0x42), ...readCsr(0, 0x0076));

@@ -60,6 +60,8 @@ export function smallMachine(config: Partial<VmConfigInput>, media: Readonly<Rec
       ...(vgaBios && { vgaBios }),
       disks,
       serial: [],
+      nets: new Map(),
+      nicRoms: new Map(),
     },
   );
   const { machine } = built;

@@ -51,7 +51,7 @@ it('answers bad usage with one line on stderr and status 2, and makes nothing', 
     [['run', '--hda', '/nowhere.img'], /^strate: --hda \/nowhere\.img: there is no such file$/],
     [['run', '--cpu', '8086', '--accel', 'none'], /^strate: .*8086/],
     [['run', '--nic', 'tap:tap0'], /^strate: --nic tap is not available yet$/],
-    [['snapshot', 'take', 'x'], /^strate: strate snapshot is not available yet$/],
+    [['snapshot', 'take', 'x'], /^strate: there is no machine "x"$/],
     [['start', 'nothing'], /^strate: there is no machine "nothing"$/],
   ];
   const outcomes = await Promise.all(cases.map(([args]) => strate(...args)));

@@ -26,7 +26,7 @@ export async function openHostPty(): Promise<HostPty> {
   spawnSync('stty', ['raw', '-echo'], { stdio: [slave, 'ignore', 'ignore'] });
   const output = new ReadStream(master);
   output.on('error', () => undefined);
-  const stream = Duplex.from({ readable: output, writable: inputOf(master) });
+  const stream = Duplex.from({ readable: output, writable: inputOf(master) } as never);
   stream.on('error', () => undefined);
   return {
     path: pty,
