@@ -54,6 +54,7 @@ class Lines {
     this.#server = createServer();
     this.#socket = new Promise((resolve) => {
       this.#server.once('connection', (socket) => {
+        socket.on('error', () => undefined); // it ends as QEMU does
         createInterface({ input: socket }).on('line', (line) => {
           if (isAnswer(line)) this.#waiting.shift()?.(line);
         });
