@@ -359,7 +359,7 @@ describeDevice(
         ring: (value) => {
           // A driver that means it, now and then: rings in RAM, the controller on.
           device.config.write(PCI_COMMAND, 2, COMMAND_MASTER | COMMAND_MEMORY);
-          for (const [offset, setting] of [[0x2800, value & 0xfff0], [0x2808, 0x80], [0x3800, (value >>> 8) & 0xfff0], [0x3808, 0x100], [Reg.RCTL, 0x801a], [Reg.TCTL, 2], [Reg.RDT, 7], [Reg.TDT, value & 15]] as const) device.memory.write(offset, 4, setting); // prettier-ignore
+          for (const [offset, setting] of [[0x2800, value & 0xfff0], [0x2808, 0x80], [0x3800, 0x8000 | ((value >>> 8) & 0x7ff0)], [0x3808, 0x100], [Reg.RCTL, 0x801a], [Reg.TCTL, 2], [Reg.RDT, 7], [Reg.TDT, value & 15]] as const) device.memory.write(offset, 4, setting); // prettier-ignore
         },
       },
       maxWork: 60_000,
