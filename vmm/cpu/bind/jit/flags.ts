@@ -78,9 +78,6 @@ export class JitFlags {
   get #known(): Known | undefined {
     return typeof this.#state === 'object' ? this.#state : undefined;
   }
-  set #known(known: Known) {
-    this.#state = known;
-  }
 
   /** Locals, of those that come and go, that must keep their values. */
   keep(into: Local[]): void {
@@ -160,7 +157,7 @@ export class JitFlags {
   #lazy(lazy: number, subtraction: boolean, size: Size, a: Int, r: Int, b: Int | undefined, pending: Known['pending']): void {
     this.#body.set(this.#a, a);
     this.#body.set(this.#r, r);
-    this.#known = { lazy, subtraction, size, a, r, ...(b !== undefined && { b }), pending };
+    this.#state = { lazy, subtraction, size, a, r, ...(b !== undefined && { b }), pending };
   }
 
   add(size: Size, a: Int, r: Int): void {
@@ -191,7 +188,7 @@ export class JitFlags {
       if (value !== undefined) pending[name] = value;
     }
     this.#body.set(this.#r, r);
-    this.#known = { lazy: RESULT_FLAGS, subtraction: false, size, a: this.#a.get(), r, pending };
+    this.#state = { lazy: RESULT_FLAGS, subtraction: false, size, a: this.#a.get(), r, pending };
   }
 
   set(flags: Partial<Record<Flag, Bit>>): void {
@@ -202,7 +199,7 @@ export class JitFlags {
     }
     const written = flagMask(...(Object.keys(flags) as Flag[]));
     const known = this.#known;
-    this.#known = { ...known, lazy: known.lazy & ~written, pending: { ...known.pending, ...flags } };
+    this.#state = { ...known, lazy: known.lazy & ~written, pending: { ...known.pending, ...flags } };
   }
 
   /** Pending flags beyond those of a mask; DF and the like stay. */
