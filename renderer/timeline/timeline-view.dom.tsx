@@ -8,9 +8,10 @@ import { useText } from '../i18n/i18n.ts';
 import { useApp } from '../state/context.dom.tsx';
 import { Button } from '../ui/button.dom.tsx';
 import { TextField } from '../ui/field.dom.tsx';
+import { Picture } from '../ui/picture.dom.tsx';
 import { placeLanes, type Placed } from './lanes.ts';
 import * as act from './snapshot-actions.dom.ts';
-import { usePicture, useSnapshots } from './use-snapshots.dom.ts';
+import { useSnapshots } from './use-snapshots.dom.ts';
 
 const COLUMN = 148;
 const LANE = 132;
@@ -98,7 +99,7 @@ function LanesView({ vm, tree, selected, onSelect, onGo }: ChoiceProps & { reado
               style={{ insetInlineStart: placed.column * COLUMN, insetBlockStart: placed.lane * LANE }}
               data-kind={placed.snapshot.kind}
             >
-              <Picture vm={vm.id} snapshot={placed.snapshot} />
+              <SnapshotPicture vm={vm.id} snapshot={placed.snapshot} />
               <span className="timeline-name">{placed.snapshot.name}</span>
               {placed.snapshot.id === tree.present && <span className="timeline-here">{t('timeline.here')}</span>}
             </ListBoxItem>
@@ -109,11 +110,13 @@ function LanesView({ vm, tree, selected, onSelect, onGo }: ChoiceProps & { reado
   );
 }
 
-function Picture({ vm, snapshot, large = false }: { readonly vm: string; readonly snapshot: SnapshotInfo; readonly large?: boolean }) {
-  const url = usePicture(vm, snapshot);
+function SnapshotPicture({ vm, snapshot, large = false }: { readonly vm: string; readonly snapshot: SnapshotInfo; readonly large?: boolean }) {
+  const app = useApp();
+  const { id, thumbnail } = snapshot;
+  const source = useMemo(() => (thumbnail ? () => app.client.call('snapshot.thumbnail', { vm, snapshot: id }) : undefined), [app, vm, id, thumbnail]);
   return (
     <span className="timeline-picture" data-large={large || undefined} aria-hidden>
-      {url !== undefined ? <img src={url} alt="" draggable={false} /> : <Camera />}
+      <Picture key={id} source={source} fallback={<Camera />} />
     </span>
   );
 }
@@ -168,7 +171,7 @@ function Detail({ vm, snapshot, present }: { readonly vm: VmSummary; readonly sn
   };
   return (
     <section className="timeline-card" aria-label={snapshot.name}>
-      <Picture vm={vm.id} snapshot={snapshot} large />
+      <SnapshotPicture vm={vm.id} snapshot={snapshot} large />
       <div>
         <TextField label={t('timeline.name')} value={name} onChange={setName} onCommit={rename} />
         <dl>

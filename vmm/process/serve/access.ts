@@ -62,7 +62,7 @@ export const securityHeaders: Readonly<Record<string, string>> = {
     "script-src 'self'",
     "style-src 'self' 'unsafe-inline'", // xterm.js makes style elements
     "font-src 'self'",
-    "img-src 'self' blob:",
+    "img-src 'self'",
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
