@@ -15,6 +15,8 @@ export interface Device<S extends object = object> {
   readonly state: S;
   reset(kind: ResetKind): void;
   loaded?(): void;
+  /** The state that was loaded is another machine's, of which this one is a fork: what its maker wrote into the device is its own again. */
+  identify?(): void;
   inspect?(): Record<string, string | number>;
 }
 

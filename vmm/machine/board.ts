@@ -78,6 +78,10 @@ export class Board {
     };
   }
 
+  identify(): void {
+    for (const { device } of this.#installed.values()) device.identify?.();
+  }
+
   inspect(): { name: string; type: string; values: Record<string, string | number> }[] {
     return [...this.#installed.values()].map(({ name, type, device }) => ({ name, type, values: device.inspect?.() ?? {} }));
   }

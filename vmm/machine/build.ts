@@ -5,6 +5,7 @@ import { RealClock, SteppedClock, VirtualClock, type MachineClock } from './cloc
 import type { MachineHost } from './host.ts';
 import { Machine } from './machine.ts';
 import { assembleI440fx, displayMemory, type MachineParts } from './profiles/i440fx.ts';
+import { writeUuid } from './firmware/smbios-in-memory.ts';
 import { nicRomMemory } from './profiles/i440fx-nics.ts';
 import { seededRandom } from './random.ts';
 import { MachineScheduler } from './scheduler.ts';
@@ -20,6 +21,8 @@ const RETURNING_CODES = new Set([0x05, 0x09, 0x0a]);
 export interface BuiltMachine {
   readonly machine: Machine;
   readonly parts: MachineParts;
+  /** The state that was loaded is of the machine that this one is a fork of: gives it its own UUID and network addresses, as far as a running guest lets itself be told. */
+  identify(): void;
 }
 
 /** Builds the machine `config` describes, powered on and not yet running. Throws VmmError for what the configuration asks and nobody can give. */
@@ -63,7 +66,14 @@ export function buildMachine(config: VmConfig, host: MachineHost): BuiltMachine 
       if (config.time === 'real' && (config.rtc === 'utc' || config.rtc === 'local')) parts.rtc.setTime(civilTime());
     },
   });
-  return { machine, parts };
+  return {
+    machine,
+    parts,
+    identify() {
+      board.identify();
+      writeUuid(board.physical, config.id);
+    },
+  };
 }
 
 function createClock(config: VmConfig, host: MachineHost): MachineClock {

@@ -46,6 +46,11 @@ export class Eeprom93c46 {
   /** Power off and on: the content stays, unless the machine is another one. */
   reset(): void {
     Object.assign(this.state, idle());
+    this.rewrite();
+  }
+
+  /** What the maker wrote, again. */
+  rewrite(): void {
     this.state.words.splice(0, WORDS, ...this.#factory);
   }
 

@@ -151,7 +151,8 @@ function entryPoint(length: number, count: number, largest: number): Uint8Array 
 }
 
 /** 7.2.1: the first three fields are little-endian. */
-function uuidBytes(uuid: string): number[] {
+/** Its first three fields are little-endian (7.2.1). */
+export function uuidBytes(uuid: string): number[] {
   const bytes = (uuid.replaceAll('-', '').match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
   return [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map((index) => bytes[index] ?? 0);
 }

@@ -111,7 +111,12 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
       const plan = await this.tree.planGoTo(target.id, { running: true });
       const gate = new SharedArrayBuffer(4);
       const word = new Int32Array(gate);
-      const restored = session.order('restore', { saved: opened.saved, gate, ...this.#calendar(opened.taken) });
+      const restored = session.order('restore', {
+        saved: opened.saved,
+        gate,
+        another: opened.vm !== session.config.id,
+        ...this.#calendar(opened.taken),
+      });
       restored.catch(() => undefined); // looked at below
       await changed(word, Gate.waiting);
       if (Atomics.load(word, 0) !== Gate.stands) {
@@ -158,19 +163,22 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
     });
   }
 
-  /** Goes on from where the machine was saved. It was just built, and is paused. */
-  resumeSaved(): Promise<void> {
+  /** Goes on from where the machine was saved. It was just built, and is paused. @returns whether it was another machine that was saved: this is a fork */
+  resumeSaved(): Promise<boolean> {
     return this.#inTurn(async () => {
       const { state } = this.tree.manifest.present;
-      if (state === undefined) return;
+      if (state === undefined) return false;
       const { client } = await this.#memoryOf();
-      const { saved, taken } = await client.ask('open', { file: this.tree.statePath(state) });
+      const { saved, taken, vm } = await client.ask('open', { file: this.tree.statePath(state) });
       const gate = new SharedArrayBuffer(4);
       const filled = client.ask('fill', { gate });
       filled.catch(() => undefined);
-      await this.#options.session.order('restore', { saved, gate, ...this.#calendar(taken) });
+      const { session } = this.#options;
+      const another = vm !== session.config.id;
+      await session.order('restore', { saved, gate, another, ...this.#calendar(taken) });
       await filled;
       this.tree.setPresentState(undefined); // from here on the disks go their own way
+      return another;
     });
   }
 

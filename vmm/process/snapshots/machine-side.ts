@@ -2,7 +2,16 @@
 import { messageOf, VmmError } from '../../base/errors.ts';
 import type { BuiltMachine } from '../../machine/build.ts';
 import { PAGE_SIZE } from '../../memory/physical-map.ts';
-import { type CaptureAnswer, type CaptureOrder, type Failure, Gate, NOT_TAKEN, type RestoreAnswer, type RestoreOrder, type SharedMemory } from './messages.ts';
+import {
+  type CaptureAnswer,
+  type CaptureOrder,
+  type Failure,
+  Gate,
+  NOT_TAKEN,
+  type RestoreAnswer,
+  type RestoreOrder,
+  type SharedMemory,
+} from './messages.ts';
 
 /** The io thread and the memory thread answer at once; if not, something is wrong with them. ms */
 const PATIENCE = 20_000;
@@ -92,7 +101,7 @@ export class SnapshotSide {
   }
 
   /** Everything is checked first; then memory is replaced by the memory thread while this one waits, and the devices' states here. */
-  restore({ saved, gate, calendar }: RestoreOrder): RestoreAnswer {
+  restore({ saved, gate, calendar, another }: RestoreOrder): RestoreAnswer {
     const { machine } = this.#built;
     const word = new Int32Array(gate);
     try {
@@ -108,6 +117,7 @@ export class SnapshotSide {
       });
       machine.writes.clearChanged();
       machine.writes.beginEpoch();
+      if (another) this.#built.identify();
       if (calendar !== undefined) machine.calendarStood(calendar);
       return { pause: (this.#host.hostTime() - started) / 1e6 };
     } catch (error) {
@@ -120,7 +130,8 @@ export class SnapshotSide {
   #freezeDisks(): void {
     const word = new SharedArrayBuffer(4);
     this.#host.freeze(word);
-    if (Atomics.wait(new Int32Array(word), 0, 0, PATIENCE) === 'timed-out') throw new VmmError('host', 'the thread that serves the disks does not answer');
+    if (Atomics.wait(new Int32Array(word), 0, 0, PATIENCE) === 'timed-out')
+      throw new VmmError('host', 'the thread that serves the disks does not answer');
   }
 }
 

@@ -42,6 +42,8 @@ export interface RestoreOrder {
   readonly gate: SharedArrayBuffer;
   /** Real time that has passed for the world, ns, for the calendar. Absent: it is left. */
   readonly calendar?: number;
+  /** The state is of another machine, of which this one is a fork. */
+  readonly another: boolean;
 }
 
 export const Gate = { waiting: 0, stands: 1, filled: 2, failed: 3 } as const;
@@ -62,7 +64,10 @@ export interface MemoryThreadData {
 }
 
 export type MemoryRequest =
-  | { readonly method: 'store'; readonly params: { readonly order: CaptureOrder; readonly saved: SavedMachine; readonly file: string; readonly meta: StateMeta } }
+  | {
+      readonly method: 'store';
+      readonly params: { readonly order: CaptureOrder; readonly saved: SavedMachine; readonly file: string; readonly meta: StateMeta };
+    }
   /** Reads and checks a state and its pages' names; changes nothing. */
   | { readonly method: 'open'; readonly params: { readonly file: string } }
   /** Puts the opened state's memory in place when the machine stands. */

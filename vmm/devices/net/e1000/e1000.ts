@@ -341,6 +341,7 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
       memory,
       io,
       reset,
+      identify: () => eeprom.rewrite(),
       loaded() {
         config.loaded();
         interrupts.loaded();

@@ -117,8 +117,12 @@ export class Dp8390 {
     this.state.address.fill(0);
     this.state.multicast.fill(0);
     this.state.memory.fill(0);
-    this.state.prom.set(promOf(this.#options.mac));
+    this.identify();
     this.#drive();
+  }
+
+  identify(): void {
+    this.state.prom.set(promOf(this.#options.mac));
   }
 
   loaded(): void {

@@ -35,7 +35,14 @@ export const ne2000Isa = defineDevice<IsaState, BoardOptions & { readonly irq: I
   state: { version: 1, schema: isaSchema },
   create(_context, { cable, mac, irq }) {
     const chip = new Dp8390({ name: 'ne2000', irq, cable, mac });
-    return { state: { chip: chip.state }, ports: chip.ports, reset: () => chip.reset(), loaded: () => chip.loaded(), inspect: () => chip.inspect() };
+    return {
+      state: { chip: chip.state },
+      ports: chip.ports,
+      reset: () => chip.reset(),
+      identify: () => chip.identify(),
+      loaded: () => chip.loaded(),
+      inspect: () => chip.inspect(),
+    };
   },
 });
 
@@ -86,6 +93,7 @@ export const rtl8029 = defineDevice<PciState, BoardOptions & { readonly rom?: Me
         chip.reset();
         config.reset();
       },
+      identify: () => chip.identify(),
       loaded() {
         config.loaded();
         chip.loaded();

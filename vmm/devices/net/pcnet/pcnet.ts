@@ -476,6 +476,7 @@ export const pcnet = defineDevice<PcnetState, PcnetOptions, PciFunction<PcnetSta
       state,
       config,
       reset,
+      identify: () => state.prom.set(promOf(mac)),
       loaded() {
         config.loaded();
         state.receiveNext %= state.receiveLength;

@@ -475,6 +475,7 @@ export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rt
       state,
       config,
       reset,
+      identify: () => eeprom.rewrite(),
       loaded() {
         config.loaded();
         armRetry();
