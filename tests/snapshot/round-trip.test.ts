@@ -3,20 +3,10 @@
  * media.
  */
 import fc from 'fast-check';
-import type { SavedMachine } from '../../vmm/machine/machine.ts';
 import type { VmConfigInput } from '../../vmm/protocol/config.ts';
-import { decodePlain } from '../../vmm/snapshot/plain-data.ts';
-import { firmwareFile, guestFile, keep, type KeptMachine, smallMachine, type SmallMachine } from './small-machines.ts';
+import { firmwareFile, guestFile, keep, smallMachine, type SmallMachine, takeUp } from './small-machines.ts';
 
 const MS = 1e6;
-
-function take(kept: KeptMachine, into: SmallMachine): void {
-  const load = into.machine.prepare(decodePlain(kept.saved) as SavedMachine);
-  load(() => {
-    into.machine.board.memory.blocks.forEach((block, index) => block.bytes.set(kept.blocks[index]!));
-    for (const [id, bytes] of kept.media) into.media.get(id)!.bytes.set(bytes);
-  });
-}
 
 interface Guest {
   readonly file: string;
@@ -76,7 +66,7 @@ describe.each(Object.keys(guests))('%s', (name) => {
           // Into a machine that was just made, or into one that has gone elsewhere.
           const second = fresh ? boot(name) : first;
           if (!fresh) first.run(first.machine.clock.now() + astray);
-          take(kept, second);
+          takeUp(kept, second);
           expect(second.fingerprint()).toBe(state);
           play(name, second, length);
           expect(second.fingerprint()).toBe(wanted);
