@@ -166,8 +166,9 @@ export class Machine implements AsyncDisposable {
     await this.call('media.eject', { drive });
   }
 
-  async clone(name?: string): Promise<Machine> {
-    return new Machine(this.#library, (await cloneVm(this.#library, this.#library.find(this.id), name, ownJob())).id);
+  /** `linked`: with differences to its disks instead of copies. */
+  async clone(name?: string, { linked }: { linked?: boolean } = {}): Promise<Machine> {
+    return new Machine(this.#library, (await cloneVm(this.#library, this.#library.find(this.id), { name, linked }, ownJob())).id);
   }
 
   /** To the trash. */

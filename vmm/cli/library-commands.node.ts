@@ -1,32 +1,18 @@
 /** The library: list, create, show, set, delete, clone, import, trash, try. */
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { VmmError } from '../base/errors.ts';
 import { cacheDirectory } from '../process/library/locations.node.ts';
 import { findGuest, guestSource, listGuests } from '../process/library/guests.node.ts';
-import type { JobControl } from '../process/library/jobs.ts';
 import { cloneVm, createVm, importMedium, tryGuest } from '../process/library/make-vm.node.ts';
 import type { VmConfig } from '../protocol/config.ts';
 import { findVm, withLibrary } from './library-access.node.ts';
 import type { Doing } from './main.node.ts';
+import { ownJob } from './own-job.node.ts';
 import { parseSize, usage } from './option-values.ts';
 import { print, printable, say, table } from './output.node.ts';
 import { resolveRun } from './resolve-config.node.ts';
 import { addRunOptions } from './run-option-parser.node.ts';
 import { newDraft } from './run-settings.ts';
-
-/** A job of this command: Ctrl-C cancels it, progress goes to the terminal. */
-function ownJob(): JobControl {
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort(new VmmError('state', 'cancelled')));
-  let detail = '';
-  return {
-    signal: abort.signal,
-    progress(_done, what) {
-      if (what !== undefined && what !== detail) say((detail = what));
-    },
-  };
-}
 
 export function addLibraryCommands(program: Command, does: Doing): void {
   program
@@ -119,9 +105,13 @@ export function addLibraryCommands(program: Command, does: Doing): void {
     .description('copy a machine with its disks')
     .argument('<vm>')
     .argument('[name]')
+    .option('--linked', 'its disks are differences to this one’s (default: of a template)')
+    .option('--full', 'its disks are copies')
     .action(
-      does((vm: string, name?: string) =>
-        withLibrary(async (library) => print((await cloneVm(library, await findVm(library, vm), name, ownJob())).id)),
+      does((vm: string, name: string | undefined, { linked, full }: { linked?: boolean; full?: boolean }) =>
+        withLibrary(async (library) =>
+          print((await cloneVm(library, await findVm(library, vm), { name, linked: full === true ? false : linked }, ownJob())).id),
+        ),
       ),
     );
 

@@ -1,17 +1,20 @@
 /** Snapshots: `strate snapshot take|list|restore|delete|name|diff|fork|verify|free`, and `strate save`. */
-import type { Command } from 'commander';
+import { resolve } from 'node:path';
+import { Argument, type Command } from 'commander';
 import { VmmError } from '../base/errors.ts';
 import type { Library } from '../process/library/library.node.ts';
 import type { VmEntry } from '../process/library/vm-entry.node.ts';
 import { freeSpace, librarySnapshotHandlers } from '../process/snapshots/library-snapshots.node.ts';
 import type { SnapshotInfo } from '../protocol/snapshots.ts';
+import { exportSnapshot, importSnapshot } from '../process/snapshots/transfer.node.ts';
 import { libraryMethods, type LibraryMethods } from '../protocol/methods.ts';
 import type { ParamsOf, ResultOf } from '../protocol/method.ts';
 import { findVm, withLibrary } from './library-access.node.ts';
 import type { Doing } from './main.node.ts';
+import { ownJob } from './own-job.node.ts';
 import { print, printable, say, table } from './output.node.ts';
 
-type SnapshotMethod = Extract<keyof LibraryMethods, `snapshot.${string}` | 'vm.save' | 'vm.discardState'>;
+type SnapshotMethod = Extract<keyof LibraryMethods, `snapshot.${string}` | 'vm.save' | 'vm.discardState' | 'vm.endUndo'>;
 
 /** Calls a method of the library as a client of a server would. */
 async function call<M extends SnapshotMethod>(
@@ -37,6 +40,20 @@ export function addSnapshotCommands(program: Command, does: Doing): void {
         withLibrary(async (library) => {
           const entry = await findVm(library, vm);
           await call(library, entry, 'vm.save', {});
+        }),
+      ),
+    );
+
+  program
+    .command('undo')
+    .description('undo disks: decide about what was written since the session began')
+    .argument('<vm>')
+    .addArgument(new Argument('<action>').choices(['commit', 'discard']))
+    .action(
+      does((vm: string, action: 'commit' | 'discard') =>
+        withLibrary(async (library) => {
+          await call(library, await findVm(library, vm), 'vm.endUndo', { action });
+          for (const job of library.jobs.list()) await library.jobs.wait(job.id);
         }),
       ),
     );
@@ -135,9 +152,25 @@ export function addSnapshotCommands(program: Command, does: Doing): void {
       }),
     );
   snapshot
-    .command('export', { hidden: true })
-    .argument('[arguments...]')
-    .action(does(() => Promise.reject(new VmmError('unsupported', 'strate snapshot export is not available yet'))));
+    .command('export')
+    .description('write one snapshot as one file')
+    .argument('<vm>')
+    .argument('<snapshot>')
+    .argument('<file>')
+    .action(
+      on(async (_library, entry, ref: string, file: string) => {
+        const { bytes } = await exportSnapshot(entry, ref, resolve(file), ownJob());
+        say(`${mib(bytes)} MiB`);
+      }),
+    );
+  snapshot
+    .command('import')
+    .description('make a machine of an exported snapshot; it goes on from there')
+    .argument('<file>')
+    .argument('[name]')
+    .action(
+      does((file: string, name?: string) => withLibrary(async (library) => print((await importSnapshot(library, resolve(file), name, ownJob())).id))),
+    );
   snapshot
     .command('verify')
     .description('compare every stored page with its checksum')

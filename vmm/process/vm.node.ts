@@ -1,6 +1,6 @@
 /** One machine in this process: its threads, its back ends, its session and its protocol server. */
 import type { Readable, Writable } from 'node:stream';
-import { VmmError } from '../base/errors.ts';
+import { messageOf, VmmError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { findBootRoms } from '../machine/firmware/find-boot-roms.node.ts';
 import { type FirmwareImages, findFirmware } from '../machine/firmware/find-firmware.node.ts';
@@ -28,6 +28,8 @@ import { resolveIn } from './vm-folder.node.ts';
 
 /** Of a machine thread that could not build what the configuration asks for. */
 const exitStatusOfUsage = 2;
+/** ms; drivers look every two seconds where they get no interrupt. */
+const UNPLUGGED = 2500;
 
 export interface VmOptions {
   readonly config: VmConfig;
@@ -84,6 +86,7 @@ export class Vm {
     this.ended = session.ended.then(async (end) => {
       await this.snapshots?.close();
       await closeAll(disks, nets, backends);
+      if (tree !== undefined && options.config.undo === 'discard') await discardSession(tree, log);
       return end;
     });
     session.on('counters', (counters) => (this.#counters = counters));
@@ -99,6 +102,7 @@ export class Vm {
     const engine = await engineBinaries();
     const tree = options.snapshots && new SnapshotTree(options.snapshots.folder);
     tree?.cleanUp(); // what a crash left
+    if (config.undo !== 'off') await tree?.beginUndo(config.drives);
     const saved = tree?.manifest.present.state !== undefined;
     const disks = await openDisks(config, directory, tree);
     const write = createLog('vm', log.record);
@@ -146,12 +150,22 @@ export class Vm {
   /** From a saved state. One that does not fit is kept, and the machine is off again. */
   async #goOn(paused: boolean): Promise<void> {
     try {
-      await this.snapshots!.resumeSaved();
+      const another = await this.snapshots!.resumeSaved();
       if (!paused) await this.session.resume();
+      if (another) void this.#replug();
     } catch (error) {
       void this.session.powerOff();
       await this.ended;
       throw error;
+    }
+  }
+
+  /** A fork is in another place than its guest believes: one that looks after its addresses asks for them anew when the cable was out for a moment. */
+  async #replug(): Promise<void> {
+    const plugged = this.#options.config.nics.filter(({ link, backend }) => link && backend.type !== 'none');
+    for (const up of [false, true]) {
+      for (const { id } of plugged) await this.#nets.ask({ method: 'setLink', params: { nic: id, up } }).catch(() => undefined); // it has ended
+      if (!up) await new Promise((resolve) => void setTimeout(resolve, UNPLUGGED).unref());
     }
   }
 
@@ -194,6 +208,17 @@ async function openBackends(session: Session, { config, directory, stdin, stdout
   for (const [index, serial] of config.serial.entries()) backends.push(await openSerial(serial, session.serial[index]!, host, index + 1));
   backends.push(await openByteSink(config.debugcon, (listener) => session.on('debugcon', listener), host));
   backends.push(await openByteSink(config.parallel, (listener) => session.on('parallel', listener), host));
+}
+
+/** At power-off; a saved session goes on at the next start. */
+async function discardSession(tree: SnapshotTree, { record }: LogFile): Promise<void> {
+  try {
+    if (tree.manifest.present.state !== undefined || !tree.undoable) return;
+    await tree.endUndo('discard');
+    while (await tree.mergeOne());
+  } catch (error) {
+    createLog('snapshots', record).error(`the session's changes could not be discarded: ${messageOf(error)}`);
+  }
 }
 
 async function closeAll(disks: DiskThread, nets: NetThread, backends: readonly Backend[]): Promise<void> {

@@ -140,6 +140,10 @@ export const vmConfigSchema = z.strictObject({
 
   /** Snapshots that are taken by themselves. */
   timeline: timelineSettingsSchema.prefault({}),
+  /** Undo disks: what a session writes is kept apart until somebody says `commit` or `discard` after power-off (`ask`), or is discarded at power-off. */
+  undo: z.enum(['off', 'ask', 'discard']).default('off'),
+  /** It is not started; machines are made of it. */
+  template: z.boolean().default(false),
   /** `virtual`: guest time follows executed instructions, so that equal runs are equal. */
   time: z.enum(['real', 'virtual']).default('real'),
   rtc: rtcBase.default('utc'),

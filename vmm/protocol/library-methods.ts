@@ -57,8 +57,8 @@ export const libraryMethods = {
   }),
   'vm.rename': method({ summary: 'Give a VM another name', params: { vm: vmRef, name: line(120) }, result: { vm: vmSummarySchema } }),
   'vm.clone': method({
-    summary: 'Copy a VM with its disks; the copy has its own id and MAC addresses',
-    params: { vm: vmRef, name: line(120).optional() },
+    summary: 'Copy a VM with its disks; the copy has its own id and MAC addresses. `linked`: its disks are differences (default: of a template)',
+    params: { vm: vmRef, name: line(120).optional(), linked: z.boolean().optional() },
     result: { job: jobRef.shape.job },
     when: stopped,
   }),

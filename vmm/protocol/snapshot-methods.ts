@@ -4,7 +4,7 @@ import { method } from './method.ts';
 import { vmRef, vmSummarySchema } from './shared.ts';
 import { snapshotInfoSchema, snapshotTreeSchema } from './snapshots.ts';
 import { alive, stopped, type VmState } from './states.ts';
-import { line } from './text.ts';
+import { hostPath, line } from './text.ts';
 
 /** By its id, the beginning of its id, or its name where that is unique. */
 const snapshot = z.string().min(1).max(255);
@@ -71,6 +71,21 @@ export const librarySnapshotMethods = {
     summary: 'Forget the saved state: the next start switches it on. As if the power had failed',
     params: { vm: vmRef },
     when: ['saved'],
+  }),
+  'vm.endUndo': method({
+    summary: 'Undo disks: commit or discard what was written since the session began',
+    params: { vm: vmRef, action: z.enum(['commit', 'discard']) },
+    when: stopped,
+  }),
+  'snapshot.export': method({
+    summary: 'Write one snapshot as one file, to be taken elsewhere: disks, and of a running machine memory and devices',
+    params: { vm: vmRef, snapshot, file: hostPath },
+    result: { job: z.string() },
+  }),
+  'snapshot.import': method({
+    summary: 'Make a machine of an exported snapshot; it goes on from there',
+    params: { file: hostPath, name: line(120).optional() },
+    result: { job: z.string() },
   }),
   'snapshot.verify': method({
     summary: 'Read every page of the snapshot store and compare it with its checksum',

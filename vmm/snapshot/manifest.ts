@@ -61,6 +61,8 @@ export const manifestSchema = z.object({
     /** Saved state to go on from; absent: it is switched on. */
     state: z.string().max(128).optional(),
     media: z.record(driveId, z.string().max(4096).nullable()).optional(),
+    /** Undo disks: the snapshot at which the session began whose changes are not decided upon. */
+    undo: id.optional(),
   }),
   layers: z.record(id, layerSchema),
   snapshots: z.record(id, snapshotSchema),

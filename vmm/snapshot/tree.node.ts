@@ -28,6 +28,8 @@ export interface NewSnapshot {
   readonly name: string;
   readonly description?: string;
   readonly kind?: Snapshot['kind'];
+  /** Undo disks: the session that begins here is to be decided upon. */
+  readonly undo?: boolean;
 }
 
 /** What a new snapshot consists of, beside its disks. */
@@ -139,7 +141,12 @@ export class SnapshotTree {
   }
 
   /** Enters a snapshot whose disks are `disks`; the present goes on from it. */
-  add(id: string, { name, description = '', kind = 'user' }: NewSnapshot, disks: Record<string, string>, captured: Captured = {}): Snapshot {
+  add(
+    id: string,
+    { name, description = '', kind = 'user', undo = false }: NewSnapshot,
+    disks: Record<string, string>,
+    captured: Captured = {},
+  ): Snapshot {
     const { snapshots, present } = this.#manifest;
     const snapshot: Snapshot = {
       id,
@@ -155,7 +162,7 @@ export class SnapshotTree {
       bytes: 0,
       ...captured,
     };
-    this.commit({ ...this.#manifest, snapshots: { ...snapshots, [id]: snapshot }, present: { ...present, parent: id } });
+    this.commit({ ...this.#manifest, snapshots: { ...snapshots, [id]: snapshot }, present: { ...present, parent: id, ...(undo && { undo: id }) } });
     return snapshot;
   }
 
@@ -192,12 +199,7 @@ export class SnapshotTree {
 
   /** Its children become its parent's. Layers that only it named stay while others stand on them, until they are merged. */
   remove(ref: string): void {
-    const { id, parent } = this.find(ref);
-    const snapshots = Object.fromEntries(
-      this.snapshots.filter((one) => one.id !== id).map((one) => [one.id, one.parent === id ? { ...one, parent } : one]),
-    );
-    const { present } = this.#manifest;
-    this.commit({ ...this.#manifest, snapshots, present: present.parent === id ? { ...present, parent } : present });
+    this.commit(without(this.find(ref).id, this.#manifest));
     this.cleanUp();
   }
 
@@ -207,15 +209,49 @@ export class SnapshotTree {
     return snapshot;
   }
 
+  /** Undo disks: from now on what is written is kept apart. Goes on with what a session began that nobody has decided upon. */
+  async beginUndo(drives: readonly Drive[]): Promise<void> {
+    const { present } = this.#manifest;
+    if (this.undoable || !drives.some(({ file, readOnly }) => file !== null && !readOnly)) return;
+    if (present.state !== undefined) return; // the session goes on from before it was asked for
+    await this.takeStopped({ name: 'before this session', kind: 'before', undo: true }, drives);
+  }
+
+  /** There are changes to commit or to discard. */
+  get undoable(): boolean {
+    const { present, snapshots } = this.#manifest;
+    return present.undo !== undefined && snapshots[present.undo] !== undefined;
+  }
+
+  /** Of a machine that is off: its session's changes stay for good, or were never made. */
+  async endUndo(action: 'commit' | 'discard'): Promise<void> {
+    const { undo } = this.#manifest.present;
+    if (undo === undefined || !this.undoable) throw new VmmError('state', 'there are no changes of a session to commit or discard');
+    const present = { ...this.#manifest.present };
+    delete present.undo;
+    if (action === 'commit') {
+      this.commit(without(undo, { ...this.#manifest, present }));
+    } else {
+      const { disks: below, media } = this.find(undo);
+      const { layers, disks } = await this.#newLayers(this.#manifest, below);
+      this.commit(without(undo, { ...this.#manifest, layers, present: { parent: undo, disks, media } }));
+    }
+    this.cleanUp();
+  }
+
   /** The machine was suspended, or goes on. */
   setPresentState(state: string | undefined, media?: Readonly<Record<string, string | null>>): void {
-    const { parent, disks } = this.#manifest.present;
-    this.commit({ ...this.#manifest, present: { parent, disks, ...(state !== undefined && { state }), ...(media && { media: { ...media } }) } });
+    const { parent, disks, undo } = this.#manifest.present;
+    this.commit({
+      ...this.#manifest,
+      present: { parent, disks, ...(undo !== undefined && { undo }), ...(state !== undefined && { state }), ...(media && { media: { ...media } }) },
+    });
     this.cleanUp();
   }
 
   /**
-   * Makes one of two layers where nobody needs them apart. `untouchable`: files that a running machine writes, or that others stand on. @returns whether
+   * Makes one of two layers where nobody needs them apart. `untouchable`: files that a running machine writes. Others that stand on one have
+   * links of their own to it, which a merge leaves as they are. @returns whether
    * there was something to merge
    */
   async mergeOne(untouchable: (file: string) => boolean = () => false, signal?: AbortSignal): Promise<boolean> {
@@ -353,6 +389,18 @@ export class SnapshotTree {
     if (unsafe.some((name) => name !== undefined && name !== basename(name))) throw damaged('a file outside of the folder');
     return parsed.data;
   }
+}
+
+/** Its children become its parent's. */
+function without(id: string, manifest: Manifest): Manifest {
+  const { present } = manifest;
+  const { parent } = manifest.snapshots[id]!;
+  const snapshots = Object.fromEntries(
+    Object.values(manifest.snapshots)
+      .filter((one) => one.id !== id)
+      .map((one) => [one.id, one.parent === id ? { ...one, parent } : one]),
+  );
+  return { ...manifest, snapshots, present: present.parent === id ? { ...present, parent } : present };
 }
 
 function sizeOnDisk(path: string): number {

@@ -13,8 +13,10 @@ import {
   rmSync,
   truncateSync,
   utimesSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -36,6 +38,7 @@ interface Model {
   state: string | undefined;
   snapshots: Map<string, { disk: Disk; parent: string | null; state: string | undefined }>;
   parent: string | null;
+  undo: string | undefined;
 }
 
 let folder: string;
@@ -77,6 +80,8 @@ const write = (tree: SnapshotTree, unit: number, value: number): Promise<void> =
     await node.flush();
   });
 
+const comparing = process.env['STRATE_COMPARE'] !== undefined;
+
 async function check(tree: SnapshotTree, model: Model): Promise<void> {
   expect(await read(presentDisk(tree))).toEqual(model.disk);
   expect(tree.manifest.present.parent).toBe(model.parent);
@@ -87,18 +92,20 @@ async function check(tree: SnapshotTree, model: Model): Promise<void> {
     if (state !== undefined) expect(existsSync(tree.statePath(state))).toBe(true);
     const layer = tree.manifest.layers[snapshot.disks['hda']!]!;
     expect(await read({ file: tree.layerPath(layer), format: layer.format as 'raw' | 'qcow2' })).toEqual(disk);
+    if (comparing) compare(tree.layerPath(layer), layer.format, disk);
   }
 }
 
 type Operation =
   | { readonly do: 'write'; readonly unit: number; readonly value: number }
-  | { readonly do: 'take' | 'merge' | 'suspend' }
+  | { readonly do: 'take' | 'merge' | 'suspend' | 'beginUndo' | 'commit' | 'discard' }
   | { readonly do: 'goTo' | 'remove' | 'rename'; readonly which: number };
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('write' as const), unit: fc.nat(UNITS - 1), value: fc.integer({ min: 0, max: 255 }) }) },
   { weight: 4, arbitrary: fc.constant({ do: 'take' as const }) },
   { weight: 1, arbitrary: fc.constant({ do: 'suspend' as const }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('beginUndo' as const, 'commit' as const, 'discard' as const) }) },
   { weight: 2, arbitrary: fc.constant({ do: 'merge' as const }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('goTo' as const, 'remove' as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rename' as const), which: fc.nat(20) }) },
@@ -134,16 +141,26 @@ async function perform(tree: SnapshotTree, model: Model, step: Operation): Promi
       if (id === undefined) return model;
       await tree.goTo(id);
       const target = model.snapshots.get(id)!;
-      return { ...model, disk: target.disk, parent: id, state: target.state };
+      return { ...model, disk: target.disk, parent: id, state: target.state, undo: undefined };
     }
     case 'remove': {
       const id = ids[step.which % ids.length];
       if (id === undefined) return model;
       tree.remove(id);
-      const { parent } = model.snapshots.get(id)!;
-      snapshots.delete(id);
-      for (const [other, one] of snapshots) if (one.parent === id) snapshots.set(other, { ...one, parent });
-      return { ...model, snapshots, parent: model.parent === id ? parent : model.parent };
+      return without(model, id);
+    }
+    case 'beginUndo': {
+      await tree.beginUndo([drive]);
+      const id = tree.manifest.present.undo;
+      if (id === model.undo || id === undefined) return model;
+      snapshots.set(id, { disk: model.disk, parent: model.parent, state: model.state });
+      return { ...model, snapshots, parent: id, undo: id };
+    }
+    case 'commit':
+    case 'discard': {
+      if (model.undo === undefined) return model;
+      await tree.endUndo(step.do);
+      return undone(model, step.do);
     }
     case 'rename': {
       const id = ids[step.which % ids.length];
@@ -153,7 +170,27 @@ async function perform(tree: SnapshotTree, model: Model, step: Operation): Promi
   }
 }
 
-const fresh = (): Model => ({ disk: new Array<number>(UNITS).fill(0), state: undefined, snapshots: new Map(), parent: null });
+/** Its children are its parent's. */
+function without(model: Model, id: string): Model {
+  const { parent } = model.snapshots.get(id)!;
+  const others = [...model.snapshots]
+    .filter(([one]) => one !== id)
+    .map(([other, one]) => [other, one.parent === id ? { ...one, parent } : one] as const);
+  return {
+    ...model,
+    snapshots: new Map(others),
+    parent: model.parent === id ? parent : model.parent,
+    undo: model.undo === id ? undefined : model.undo,
+  };
+}
+
+function undone(model: Model, action: 'commit' | 'discard'): Model {
+  const id = model.undo!;
+  if (action === 'commit') return without(model, id);
+  return { ...without({ ...model, parent: id }, id), disk: model.snapshots.get(id)!.disk, state: undefined };
+}
+
+const fresh = (): Model => ({ disk: new Array<number>(UNITS).fill(0), state: undefined, snapshots: new Map(), parent: null, undo: undefined });
 
 function newMachine(): void {
   rmSync(folder, { recursive: true, force: true });
@@ -162,12 +199,21 @@ function newMachine(): void {
   truncateSync(join(folder, 'disk.img'), SIZE);
 }
 
+/** Many more and longer runs, leaves compared by qemu-img: STRATE_RUNS=20 STRATE_STEPS=500 STRATE_COMPARE=1 npx jest vmm/snapshot/tree */
 const runs = Number(process.env['STRATE_RUNS'] ?? 12);
+const steps = Number(process.env['STRATE_STEPS'] ?? 40);
+
+/** As the world's other reader of qcow2 sees it. */
+function compare(file: string, format: string, disk: Disk): void {
+  const model = join(folder, 'model.raw');
+  writeFileSync(model, Buffer.concat(disk.map((value) => Buffer.alloc(UNIT, value))));
+  execFileSync('qemu-img', ['compare', '-q', '-f', 'raw', '-F', format, model, file]);
+}
 
 test('any operations, with crashes in them, leave what the model says', async () => {
-  const steps = fc.array(fc.tuple(operation, fc.option(fc.nat(12), { freq: 3 })), { maxLength: 40 });
+  const sequences = fc.array(fc.tuple(operation, fc.option(fc.nat(12), { freq: 3 })), { maxLength: steps, ...(steps > 40 && { minLength: steps }) });
   await fc.assert(
-    fc.asyncProperty(steps, async (sequence) => {
+    fc.asyncProperty(sequences, async (sequence) => {
       newMachine();
       let model = fresh();
       let left = Infinity;
@@ -212,20 +258,25 @@ async function outcome(tree: SnapshotTree, before: Model, step: Operation): Prom
     }
     case 'remove': {
       const removed = [...known].find((id) => !present.has(id));
-      if (removed === undefined) return before;
-      const { parent } = before.snapshots.get(removed)!;
-      snapshots.delete(removed);
-      for (const [other, one] of snapshots) if (one.parent === removed) snapshots.set(other, { ...one, parent });
-      return { ...before, snapshots, parent: before.parent === removed ? parent : before.parent };
+      return removed === undefined ? before : without(before, removed);
+    }
+    case 'commit':
+    case 'discard':
+      return before.undo === undefined || present.has(before.undo) ? before : undone(before, step.do);
+    case 'beginUndo': {
+      const added = [...present].find((id) => !known.has(id));
+      if (added === undefined) return before;
+      snapshots.set(added, { disk: before.disk, parent: before.parent, state: before.state });
+      return { ...before, snapshots, parent: added, undo: added };
     }
     case 'goTo': {
       const ids = [...before.snapshots.keys()];
       const id = ids[step.which % ids.length]!;
       const target = before.snapshots.get(id)!;
-      const after = { ...before, disk: target.disk, parent: id, state: target.state };
+      const after = { ...before, disk: target.disk, parent: id, state: target.state, undo: undefined };
       // Both are possible; where they differ the disk and the state tell.
-      const { parent, state } = tree.manifest.present;
-      if (parent !== id || state !== target.state) return before;
+      const { parent, state, undo } = tree.manifest.present;
+      if (parent !== id || state !== target.state || undo !== undefined) return before;
       const disk = await read(presentDisk(tree));
       return disk.join() === target.disk.join() ? after : before;
     }

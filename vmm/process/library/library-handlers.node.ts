@@ -73,9 +73,9 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       return { vm: entry.summary(), config: { ...entry.config }, nextStart };
     },
     'vm.rename': async ({ vm, name }) => summary((await library.configure(vm, { name })).entry),
-    'vm.clone': ({ vm, name }) => {
+    'vm.clone': ({ vm, name, linked }) => {
       const entry = library.find(vm);
-      return { job: library.jobs.start(`Clone ${entry.name}`, async (job) => ({ vm: (await cloneVm(library, entry, name, job)).id })) };
+      return { job: library.jobs.start(`Clone ${entry.name}`, async (job) => ({ vm: (await cloneVm(library, entry, { name, linked }, job)).id })) };
     },
     'vm.delete': async ({ vm }) => {
       const trashed = await library.trash(vm);

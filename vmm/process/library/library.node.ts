@@ -163,6 +163,7 @@ export class Library extends Emitter<LibraryEventsData> {
   async start(ref: string, options: { paused: boolean }): Promise<VmEntry> {
     const entry = this.find(ref);
     entry.check();
+    if (entry.config.template) throw new VmmError('state', `${entry.name} is a template; clone it, and start the clone`);
     entry.starting = true;
     try {
       await this.#launcher.launch(entry.directory, options);

@@ -3,7 +3,10 @@ import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } fr
 import { basename, extname, isAbsolute, join, parse, resolve } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Drive, DriveInput, VmConfig } from '../../protocol/config.ts';
+import { SnapshotTree } from '../../snapshot/tree.node.ts';
+import { convertImage } from '../../storage/tools/convert.node.ts';
 import { createImage } from '../../storage/tools/formats.node.ts';
+import { forkVm } from '../snapshots/fork.node.ts';
 import { reasonOf, resolveIn } from '../vm-folder.node.ts';
 import { copyImage } from './copy-file.node.ts';
 import { detect, type Detection } from './detect.node.ts';
@@ -108,9 +111,16 @@ export function takeIntoFolder(source: Source, directory: string): string {
   return join(directory, free);
 }
 
-/** Copies a VM with its disks. CDs that lie elsewhere are shared, writable images are not. */
-export async function cloneVm(library: Library, entry: VmEntry, name: string | undefined, job: JobControl): Promise<VmEntry> {
+/** Copies a VM with its disks, as they are at present, or links it to them. CDs that lie elsewhere are shared, writable images are not. */
+export async function cloneVm(
+  library: Library,
+  entry: VmEntry,
+  { name, linked }: { readonly name?: string | undefined; readonly linked?: boolean | undefined },
+  job: JobControl,
+): Promise<VmEntry> {
   const from = entry.config;
+  if (linked ?? from.template) return forkVm(library, entry, undefined, name ?? `${from.name} copy`);
+  const tree = new SnapshotTree(entry.directory);
   const copies: { from: string; to: string }[] = [];
   const copyOf = (path: string): string => {
     if (isAbsolute(path)) {
@@ -121,13 +131,24 @@ export async function cloneVm(library: Library, entry: VmEntry, name: string | u
     if (!copies.some(({ to }) => to === path)) copies.push({ from: resolveIn(entry.directory, path), to: path });
     return path;
   };
-  const cloneDrive = (drive: Drive): Drive =>
-    drive.file === null || (drive.readOnly && isAbsolute(drive.file)) ? drive : { ...drive, file: copyOf(drive.file) };
+  const layered: { readonly file: string; readonly format: Drive['format']; readonly to: string }[] = [];
+  const cloneDrive = (drive: Drive): Drive => {
+    if (drive.file === null || (drive.readOnly && isAbsolute(drive.file))) return drive;
+    const present = tree.diskOf(drive);
+    if (present === undefined) return { ...drive, file: copyOf(drive.file) };
+    // Snapshots stand on the image: what the disk holds is the whole chain.
+    const to = `${drive.id}.qcow2`;
+    layered.push({ ...present, to });
+    const clone: Drive = { ...drive, file: to, format: 'qcow2' };
+    delete clone.parents;
+    return clone;
+  };
   const inside = (path: string) => (isAbsolute(path) ? path : copyOf(path));
   const { kernel } = from;
   const config: Partial<VmConfig> = {
     ...from,
     name: name ?? `${from.name} copy`,
+    template: false,
     drives: from.drives.map(cloneDrive),
     nics: withoutMacs(from.nics),
     ...(kernel && { kernel: { ...kernel, file: inside(kernel.file), ...(kernel.initrd !== undefined && { initrd: inside(kernel.initrd) }) } }),
@@ -136,11 +157,21 @@ export async function cloneVm(library: Library, entry: VmEntry, name: string | u
   delete config.created;
   const complete = completeConfig(config);
   return inNewFolder(library, complete.name, async (directory) => {
+    const steps = copies.length + layered.length;
     for (const [index, { from: file, to }] of copies.entries()) {
-      job.progress(index / copies.length, `copying ${basename(file)}`);
+      job.progress(index / steps, `copying ${basename(file)}`);
       if (resolve(directory, to) !== join(directory, basename(to)))
         throw new VmmError('unsupported', `${to} lies outside the machine's folder and cannot be copied with it`);
-      await copyImage(file, join(directory, to), job, [index / copies.length, (index + 1) / copies.length]);
+      await copyImage(file, join(directory, to), job, [index / steps, (index + 1) / steps]);
+    }
+    for (const [index, { file, format, to }] of layered.entries()) {
+      const low = (copies.length + index) / steps;
+      job.progress(low, `copying ${to}`);
+      await convertImage(file, join(directory, to), 'qcow2', {
+        source: { format, parentFolders: tree.imageFolders },
+        signal: job.signal,
+        onProgress: (done, total) => job.progress(low + done / total / steps),
+      });
     }
     return complete;
   });

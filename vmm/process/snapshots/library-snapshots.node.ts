@@ -1,26 +1,23 @@
 /** Snapshots of the library's machines: of those that run by their process, of the others here. */
-import { randomUUID } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageOf, VmmError } from '../../base/errors.ts';
 import type { Handlers } from '../../protocol/server.ts';
-import type { VmConfig } from '../../protocol/config.ts';
 import { decodeContainer } from '../../snapshot/container.node.ts';
-import { createLayer, identityOf } from '../../snapshot/layers.node.ts';
-import { emptyManifest, type Layer, type Snapshot } from '../../snapshot/manifest.ts';
 import { markLive } from '../../snapshot/memory-image.node.ts';
 import { PageIndex } from '../../snapshot/page-index.ts';
 import { PAGE_BYTES } from '../../snapshot/pack.node.ts';
 import { PageStore } from '../../snapshot/page-store.node.ts';
 import { SNAPSHOT_FOLDER, SnapshotTree } from '../../snapshot/tree.node.ts';
 import type { JobControl } from '../library/jobs.ts';
-import { completeConfig, type Library } from '../library/library.node.ts';
-import { withoutMacs } from '../library/store.node.ts';
+import type { Library } from '../library/library.node.ts';
 import type { VmEntry } from '../library/vm-entry.node.ts';
 import { endRun, takeRun } from '../run-record.node.ts';
 import { describeSnapshot, describeTree, difference, thumbnailOf } from './describe.node.ts';
+import { forkVm } from './fork.node.ts';
 import { nameNow } from './machine-snapshot-handlers.node.ts';
 import { storeOf } from './store-folder.node.ts';
+import { exportSnapshot, importSnapshot } from './transfer.node.ts';
 
 const isAlive = (entry: VmEntry) => entry.state === 'running' || entry.state === 'paused';
 
@@ -55,9 +52,7 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
     },
     'snapshot.delete': async ({ vm, snapshot }) => {
       const entry = library.find(vm);
-      const { id, name } = treeOf(entry).find(snapshot);
-      const user = userOf(library, entry, id);
-      if (user !== undefined) throw new VmmError('busy', `${name} is what ${user} stands on; delete that machine first, or copy it in full`);
+      const { id } = treeOf(entry).find(snapshot);
       if (isAlive(entry)) await (await entry.machine()).call('snapshot.delete', { snapshot: id });
       else
         await alone(entry, (tree) => {
@@ -84,6 +79,21 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
       const entry = library.find(vm);
       return { ...(await difference(treeOf(entry), storeOf(entry.directory), snapshot, other)) };
     },
+    'vm.endUndo': async ({ vm, action }) => {
+      const entry = library.find(vm);
+      await alone(entry, (tree) => tree.endUndo(action));
+      changed(entry);
+      await entry.update();
+      clean(entry);
+    },
+    'snapshot.export': ({ vm, snapshot, file }) => {
+      const entry = library.find(vm);
+      const { id, name } = treeOf(entry).find(snapshot);
+      return { job: library.jobs.start(`Export ${name}`, (job) => exportSnapshot(entry, id, file, job)) };
+    },
+    'snapshot.import': ({ file, name }) => ({
+      job: library.jobs.start('Import a snapshot', async (job) => ({ vm: (await importSnapshot(library, file, name, job)).id })),
+    }),
     'snapshot.verify': ({ vm }) => verify(library.find(vm)),
     'snapshot.fork': async ({ vm, snapshot, name, start }) => {
       const entry = library.find(vm);
@@ -124,10 +134,9 @@ export async function alone<T>({ directory, name }: VmEntry, work: (tree: Snapsh
 /** Merges images and collects pages, as far as that can be done now. */
 export async function freeSpace(library: Library, entry: VmEntry, job?: JobControl): Promise<{ freed: number }> {
   job?.progress(null, 'merging images');
-  const others = (file: string) => library.list().some(({ directory }) => directory !== entry.directory && filesOf(directory).has(file));
   if (!isAlive(entry)) {
     await alone(entry, async (tree) => {
-      while (await tree.mergeOne(others, job?.signal)) job?.signal.throwIfAborted();
+      while (await tree.mergeOne(undefined, job?.signal)) job?.signal.throwIfAborted();
     });
   }
   job?.progress(null, 'collecting pages');
@@ -182,91 +191,4 @@ async function verify({ directory }: VmEntry): Promise<{ problems: string[]; pag
     release();
     store.close();
   }
-}
-
-function filesOf(directory: string): Set<string> {
-  try {
-    const tree = new SnapshotTree(directory);
-    return new Set(Object.values(tree.manifest.layers).map((layer) => tree.layerPath(layer)));
-  } catch {
-    return new Set();
-  }
-}
-
-/** The name of a machine whose disks stand on what only this snapshot holds. */
-function userOf(library: Library, entry: VmEntry, snapshot: string): string | undefined {
-  const tree = new SnapshotTree(entry.directory);
-  const files = new Set(Object.values(tree.find(snapshot).disks).map((id) => tree.layerPath(tree.manifest.layers[id]!)));
-  const user = library.list().find(({ directory }) => directory !== entry.directory && [...filesOf(directory)].some((file) => files.has(file)));
-  return user?.name;
-}
-
-/**
- * A second machine that begins where a snapshot is: its disks are differences to the snapshot's, its memory is the same pages of the store. Without a snapshot:
- * from this instant.
- */
-export async function forkVm(library: Library, entry: VmEntry, ref: string | undefined, name: string | undefined): Promise<VmEntry> {
-  if (ref === undefined && isAlive(entry)) {
-    const taken = await (await entry.machine()).call('snapshot.take', { name: name ?? `${entry.name} fork` });
-    ref = taken.snapshot.id;
-  }
-  const snapshot =
-    ref === undefined
-      ? await alone(entry, (tree) => tree.takeStopped({ name: name ?? `${entry.name} fork` }, entry.config.drives))
-      : new SnapshotTree(entry.directory).find(ref);
-  const source = new SnapshotTree(entry.directory);
-  const directory = library.store.newFolder(name ?? `${entry.name} fork`);
-  try {
-    return await library.add(directory, await forkInto(directory, source, snapshot, entry.config, name ?? `${entry.name} fork`));
-  } catch (error) {
-    rmSync(directory, { recursive: true, force: true });
-    throw error;
-  }
-}
-
-async function forkInto(directory: string, source: SnapshotTree, snapshot: Snapshot, from: VmConfig, name: string): Promise<VmConfig> {
-  const folder = join(directory, SNAPSHOT_FOLDER);
-  mkdirSync(join(folder, 'disks'), { recursive: true, mode: 0o700 });
-  const layers: Record<string, Layer> = {};
-  const disks: Record<string, string> = {};
-  const drives = [];
-  for (const drive of from.drives) {
-    const id = snapshot.disks[drive.id];
-    if (id === undefined) {
-      // CDs and such are shared where they lie.
-      const file = snapshot.media[drive.id] ?? (drive.file === null ? null : resolve(join(source.folder, '..'), drive.file));
-      drives.push({ ...drive, file });
-      continue;
-    }
-    const layer = source.manifest.layers[id]!;
-    const path = source.layerPath(layer);
-    const [base, top] = [randomUUID(), randomUUID()];
-    const file = join(folder, 'disks', `${top}.qcow2`);
-    await createLayer(file, { file: path, format: layer.format, size: layer.size });
-    layers[base] = { ...layer, file: path, parent: null, base: identityOf(path) };
-    layers[top] = { drive: drive.id, file: relative(directory, file), format: 'qcow2', parent: base, size: layer.size };
-    disks[drive.id] = top;
-    drives.push({ ...drive, file: path, format: layer.format, parents: source.imageFolders });
-  }
-  let state: string | undefined;
-  if (snapshot.state !== undefined) {
-    state = `${randomUUID()}.state`;
-    mkdirSync(join(folder, 'states'), { recursive: true, mode: 0o700 });
-    copyFileSync(source.statePath(snapshot.state), join(folder, 'states', state));
-  }
-  const { kernel } = from;
-  const inside = (file: string) => resolve(join(source.folder, '..'), file);
-  const copy: Partial<VmConfig> = { ...from };
-  delete copy.id;
-  delete copy.created;
-  const config = completeConfig({
-    ...copy,
-    name,
-    drives,
-    nics: withoutMacs(from.nics),
-    ...(kernel && { kernel: { ...kernel, file: inside(kernel.file), ...(kernel.initrd !== undefined && { initrd: inside(kernel.initrd) }) } }),
-  });
-  const tree = new SnapshotTree(directory);
-  tree.commit({ ...emptyManifest, layers, present: { parent: null, disks, media: snapshot.media, ...(state !== undefined && { state }) } });
-  return config;
 }
