@@ -15,11 +15,11 @@ import { Button, IconButton } from '../ui/button.dom.tsx';
 import { SelectBox } from '../ui/field.dom.tsx';
 import { Menu } from '../ui/menu.dom.tsx';
 import { type FolderGroup, tagsOf } from './arrange.ts';
-import { TryGuests } from './home.dom.tsx';
 import * as organise from './organise.dom.ts';
 import { SelectionBar } from './selection-bar.dom.tsx';
 import { StateBadge } from './state-badge.dom.tsx';
 import { Thumbnail } from './thumbnail.dom.tsx';
+import { TryGuests } from './try-guests.dom.tsx';
 import { type Hit, useArrangement } from './use-arrangement.dom.ts';
 import { VmContextMenu } from './vm-menu.dom.tsx';
 

@@ -2,7 +2,7 @@ import type { LucideIcon } from 'lucide-react';
 import { ChevronDown } from 'lucide-react';
 import type { ReactNode, Ref } from 'react';
 import { Button as AriaButton, ToggleButton as AriaToggleButton, Tooltip as AriaTooltip, TooltipTrigger } from 'react-aria-components';
-import type { ButtonProps as AriaButtonProps, PressEvent, ToggleButtonProps } from 'react-aria-components';
+import type { ButtonProps as AriaButtonProps, ToggleButtonProps } from 'react-aria-components';
 import { Keys } from './keys.dom.tsx';
 
 export type ButtonKind = 'plain' | 'primary' | 'danger' | 'quiet';
@@ -78,5 +78,3 @@ export function Tip({ text, keys, children }: { text: string; keys?: readonly st
     </TooltipTrigger>
   );
 }
-
-export type { PressEvent };

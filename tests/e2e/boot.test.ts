@@ -109,7 +109,10 @@ describeWithChromium('real machines', () => {
     await page.keyboard.press('Control+Alt+KeyN');
     await page.getByRole('textbox', { name: 'Name' }).fill('Blank');
     await page.getByRole('button', { name: 'Create', exact: true }).click();
-    await page.getByText(/hda\.(img|qcow2)/).first().waitFor();
+    await page
+      .getByText(/hda\.(img|qcow2)/)
+      .first()
+      .waitFor();
     await page.getByRole('button', { name: 'Start' }).and(page.locator(':focus')).waitFor();
     await page.keyboard.press('F2');
     await page.locator('.rename input:focus').waitFor();

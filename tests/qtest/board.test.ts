@@ -103,7 +103,16 @@ describe('our board', () => {
         if (id !== 0xffff_ffff) found.push(`${slot}.${fn} ${(id & 0xffff).toString(16)}:${(id >>> 16).toString(16)}`);
       }
     }
-    expect(found).toEqual(['0.0 8086:1237', '1.0 8086:7000', '1.1 8086:7010', '1.3 8086:7113', '2.0 1234:1111', '3.0 8086:100e', '4.0 10ec:8139', '5.0 1022:2000']);
+    expect(found).toEqual([
+      '0.0 8086:1237',
+      '1.0 8086:7000',
+      '1.1 8086:7010',
+      '1.3 8086:7113',
+      '2.0 1234:1111',
+      '3.0 8086:100e',
+      '4.0 10ec:8139',
+      '5.0 1022:2000',
+    ]);
   });
 
   test('the bus-master BAR of the IDE function can be placed in port space', async () => {

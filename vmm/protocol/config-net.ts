@@ -78,4 +78,3 @@ export function macOf(vmId: string, nic: Pick<Nic, 'id' | 'mac'>): Uint8Array {
 
 export type Nic = z.output<typeof nicSchema>;
 export type NicInput = z.input<typeof nicSchema>;
-export type Forward = z.output<typeof forwardSchema>;

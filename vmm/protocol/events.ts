@@ -38,6 +38,3 @@ export const machineEvents = {
   'network.changed': event('Forwards, rules, faults, capture or plug of a NIC changed', { nic: z.string() }),
   'media.changed': event('A drive has another medium, or its tray was locked', { drive: driveStatusSchema }),
 } as const;
-
-export type LibraryEvents = typeof libraryEvents;
-export type MachineEvents = typeof machineEvents;

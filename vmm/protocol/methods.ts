@@ -4,7 +4,6 @@ import { libraryMethods } from './library-methods.ts';
 import { machineMethods } from './machine-methods.ts';
 import type { EventTable, MethodTable } from './method.ts';
 
-export { libraryEvents, type LibraryEvents, machineEvents, type MachineEvents } from './events.ts';
 export { libraryMethods, type LibraryMethods } from './library-methods.ts';
 export { machineMethods, type MachineMethods } from './machine-methods.ts';
 

@@ -36,7 +36,6 @@ export const timelineSettingsSchema = z.strictObject({
     .max(1 << 20)
     .default(2048),
 });
-export type TimelineSettings = z.output<typeof timelineSettingsSchema>;
 
 export const snapshotTreeSchema = z.looseObject({
   /** Parents before their children. */

@@ -50,7 +50,8 @@ export function identityOf(file: string): Identity {
     const { size, mtimeMs } = fstatSync(fd);
     const hash = createHash('sha256');
     const sample = Buffer.alloc(SAMPLE_BYTES);
-    for (let index = 0; index < SAMPLES; index++) hash.update(sample.subarray(0, readSync(fd, sample, 0, SAMPLE_BYTES, Math.floor((size / SAMPLES) * index))));
+    for (let index = 0; index < SAMPLES; index++)
+      hash.update(sample.subarray(0, readSync(fd, sample, 0, SAMPLE_BYTES, Math.floor((size / SAMPLES) * index))));
     return { size, modified: mtimeMs, sample: hash.digest('hex').slice(0, 32) };
   } finally {
     closeSync(fd);

@@ -131,7 +131,8 @@ export class PageStore {
           }
           for (let index = 0; index < place.pages; index++) {
             hashPage(pages.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES), check, 0);
-            if (!check.every((byte, at) => byte === hashes[index * HASH_BYTES + at])) problems.push(`${name}: page ${index} of the batch at ${place.at} is not what its name says`);
+            if (!check.every((byte, at) => byte === hashes[index * HASH_BYTES + at]))
+              problems.push(`${name}: page ${index} of the batch at ${place.at} is not what its name says`);
           }
         });
       } catch (error) {

@@ -173,10 +173,7 @@ export class WasmVcpu implements Vcpu {
     const checked = cpuStateSchema.safeParse(state);
     if (checked.success) return checked.data;
     const issue = checked.error.issues[0];
-    throw new VmmError(
-      'invalid',
-      `saved state of CPU ${this.#options.index} is damaged at ${issue?.path.join('.') ?? '?'}: ${issue?.message ?? ''}`,
-    );
+    throw new VmmError('invalid', `saved state of CPU ${this.#options.index} is damaged at ${issue?.path.join('.') ?? '?'}: ${issue?.message ?? ''}`);
   }
 
   stats(): Record<string, number> {

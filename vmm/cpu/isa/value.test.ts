@@ -49,7 +49,19 @@ function build(inputs: Int[], steps: Step[]): Int {
 
 const number64 = fc.oneof(
   fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }),
-  fc.constantFrom(0n, 1n, 0x7fn, 0x80n, 0xffffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 0x1_0000_0000n, 0x8000_0000_0000_0000n, 0xffff_ffff_ffff_ffffn),
+  fc.constantFrom(
+    0n,
+    1n,
+    0x7fn,
+    0x80n,
+    0xffffn,
+    0x7fff_ffffn,
+    0x8000_0000n,
+    0xffff_ffffn,
+    0x1_0000_0000n,
+    0x8000_0000_0000_0000n,
+    0xffff_ffff_ffff_ffffn,
+  ),
 );
 
 test('code computes what folding gives, narrowed or not', () => {

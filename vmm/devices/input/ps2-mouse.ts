@@ -46,8 +46,6 @@ const SECOND = 1e9;
 export const BUTTON_LEFT = 1;
 export const BUTTON_RIGHT = 2;
 export const BUTTON_MIDDLE = 4;
-export const BUTTON_SIDE = 8;
-export const BUTTON_EXTRA = 16;
 
 export interface Ps2MouseState {
   id: number;

@@ -1,6 +1,5 @@
 /* What every Ethernet controller needs (IEEE 802.3). */
 
-export const ETHERNET_HEADER = 14;
 /** Without frame check sequence. */
 export const LEAST_ON_WIRE = 60;
 export const FCS_BYTES = 4;

@@ -1,9 +1,10 @@
 import type { AccessSize, Region } from '../../bus/bus.ts';
 import { configAccess, fieldsAccess, type Field } from './registers.ts';
-import { MODERN_BAR, type VirtioPci } from './virtio-pci.ts';
+import type { VirtioPci } from './virtio-pci.ts';
 
 /* The modern interface (4.1.4): structures in a memory BAR that vendor-specific capabilities locate, each on a page of its own. */
 
+export const MODERN_BAR = 4;
 const PAGE_SHIFT = 12;
 const COMMON = 0x0000;
 const ISR = 0x1000;

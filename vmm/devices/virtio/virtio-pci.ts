@@ -8,7 +8,7 @@ import type { MemoryBlock } from '../../memory/physical-map.ts';
 import { MSI_X_BAR_BYTES, msiXSchema, PciMsiX } from '../pci/msi-x.ts';
 import { DeviceStatus, Feature, featureWords, hasFeature, Isr, NO_VECTOR, type FeatureWords } from './features.ts';
 import { legacyRegion } from './legacy.ts';
-import { addModernCapabilities, MODERN_BAR_BYTES, modernRegion } from './modern.ts';
+import { addModernCapabilities, MODERN_BAR, MODERN_BAR_BYTES, modernRegion } from './modern.ts';
 import type { DeviceConfig } from './registers.ts';
 import { Virtqueue, virtqueueSchema, type VirtqueueHost } from './virtqueue.ts';
 
@@ -19,7 +19,6 @@ const MODERN_DEVICE_BASE = 0x1040;
 const MODERN_SUBSYSTEM = 0x1100;
 const LEGACY_BAR = 0;
 const MSI_X_BAR = 1;
-export const MODERN_BAR = 4;
 
 /** What is particular to a type of device. */
 export interface VirtioModel {

@@ -9,6 +9,3 @@ export function distance(from: number, to: number): number {
 export function advance(sequence: number, count: number): number {
   return (sequence + count) >>> 0;
 }
-export function latest(a: number, b: number): number {
-  return later(a, b) ? a : b;
-}

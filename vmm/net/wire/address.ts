@@ -5,7 +5,6 @@ export type MacAddress = Uint8Array;
 export type IpAddress = Uint8Array;
 export type IpVersion = 4 | 6;
 
-export const broadcastMac: MacAddress = Uint8Array.of(255, 255, 255, 255, 255, 255);
 export const anyIpv4: IpAddress = new Uint8Array(4);
 export const anyIpv6: IpAddress = new Uint8Array(16);
 export const broadcastIpv4: IpAddress = Uint8Array.of(255, 255, 255, 255);
@@ -18,10 +17,6 @@ export function formatMac(mac: MacAddress): string {
 export function parseMac(text: string): MacAddress | undefined {
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) return undefined;
   return Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
-}
-
-export function isMulticastMac(mac: MacAddress): boolean {
-  return (mac[0]! & 1) !== 0;
 }
 
 export function versionOf(address: IpAddress): IpVersion {
@@ -44,11 +39,6 @@ export function multicastMac(address: IpAddress): MacAddress {
   return address.length === 4
     ? Uint8Array.of(0x01, 0x00, 0x5e, address[1]! & 0x7f, address[2]!, address[3]!)
     : Uint8Array.of(0x33, 0x33, address[12]!, address[13]!, address[14]!, address[15]!);
-}
-
-/** RFC 4291 2.7.1: where a neighbour of that address listens for solicitations. */
-export function solicitedNode(address: IpAddress): IpAddress {
-  return Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, address[13]!, address[14]!, address[15]!);
 }
 
 /** RFC 4291 appendix A: the link-local address made of a MAC. */

@@ -4,7 +4,6 @@ import { copyOf, get16, put16 } from './bytes.ts';
 
 export const ETHERNET_HEADER = 14;
 /** A frame's least length on the wire; NICs pad. */
-export const ETHERNET_MINIMUM = 60;
 const VLAN_TAG = 4;
 
 export const etherTypes = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd } as const;

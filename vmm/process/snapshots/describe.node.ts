@@ -91,7 +91,11 @@ function memoryDifference(tree: SnapshotTree, storeFolder: string, a: Snapshot, 
   try {
     const [left, right] = [a.state, b.state].map((file) => {
       const { meta, roots } = decodeContainer(readFileSync(tree.statePath(file)), file);
-      return readNames(store, roots, meta.blocks.reduce((sum, { length }) => sum + Math.ceil(length / PAGE_BYTES), 0));
+      return readNames(
+        store,
+        roots,
+        meta.blocks.reduce((sum, { length }) => sum + Math.ceil(length / PAGE_BYTES), 0),
+      );
     });
     let changed = 0;
     for (let at = 0; at < left!.length; at += HASH_BYTES)
@@ -112,7 +116,8 @@ async function differingBytes(a: { readonly size: number; read(at: number, into:
     await a.read(at, left.subarray(0, length));
     await b.read(at, right.subarray(0, length));
     for (let from = 0; from < length; from += GRAIN)
-      if (Buffer.compare(left.subarray(from, Math.min(length, from + GRAIN)), right.subarray(from, Math.min(length, from + GRAIN))) !== 0) changed += Math.min(GRAIN, length - from);
+      if (Buffer.compare(left.subarray(from, Math.min(length, from + GRAIN)), right.subarray(from, Math.min(length, from + GRAIN))) !== 0)
+        changed += Math.min(GRAIN, length - from);
   }
   return changed;
 }

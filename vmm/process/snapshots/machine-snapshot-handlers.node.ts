@@ -24,7 +24,11 @@ export function machineSnapshotHandlers(snapshots: LiveSnapshots | undefined, fo
     'snapshot.edit': async ({ snapshot, name, description, pinned }) => ({
       snapshot: describeSnapshot(
         here().tree,
-        await here().edit(snapshot, { ...(name !== undefined && { name }), ...(description !== undefined && { description }), ...(pinned !== undefined && { pinned }) }),
+        await here().edit(snapshot, {
+          ...(name !== undefined && { name }),
+          ...(description !== undefined && { description }),
+          ...(pinned !== undefined && { pinned }),
+        }),
       ),
     }),
     'snapshot.thumbnail': ({ snapshot }) => thumbnailOf(here().tree, snapshot),

@@ -8,7 +8,19 @@ import { HASH_BYTES } from '../../snapshot/page-index.ts';
 import { PAGE_BYTES } from '../../snapshot/pack.node.ts';
 import { PageStore } from '../../snapshot/page-store.node.ts';
 import { replaceFile } from '../../storage/replace-file.node.ts';
-import { type CaptureOrder, Gate, type MemoryAnswers, type MemoryRequest, type MemoryThreadData, NOT_TAKEN, type OpenedState, type StateMeta, type StoredState, TAKEN, type ToMemory } from './messages.ts';
+import {
+  type CaptureOrder,
+  Gate,
+  type MemoryAnswers,
+  type MemoryRequest,
+  type MemoryThreadData,
+  NOT_TAKEN,
+  type OpenedState,
+  type StateMeta,
+  type StoredState,
+  TAKEN,
+  type ToMemory,
+} from './messages.ts';
 
 class MemoryThread {
   readonly #data: MemoryThreadData;

@@ -29,10 +29,6 @@ export function textAt(bytes: Uint8Array, at: number, length: number): string {
   return new TextDecoder().decode(end < 0 ? part : part.subarray(0, end));
 }
 
-export function putText(bytes: Uint8Array, at: number, text: string): void {
-  bytes.set(new TextEncoder().encode(text), at);
-}
-
 export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }

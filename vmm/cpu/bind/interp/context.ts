@@ -1,10 +1,8 @@
 /** What the code of one handler is written into, and the ways out of it. */
-import type { ExpressionOf } from '../../../wasm/expression.ts';
 import type { FunctionBody, Local } from '../../../wasm/function-body.ts';
 import { Node } from '../../../wasm/expression.ts';
 import type { Condition } from '../../isa/machine.ts';
 import type { Bit } from '../../isa/value.ts';
-import type { WasmType } from '../../../wasm/operators.ts';
 
 /** Memories of the interpreter's module. */
 export const CORE = 0;
@@ -27,11 +25,6 @@ export interface HandlerContext {
   branch(wraps: Bit): void;
   /** The instruction was not executed: RIP is looked up without counting it. */
   lookup(): void;
-}
-
-/** The value of an i32 expression given as a stack-free tree, in a new local. */
-export function bind<T extends WasmType>(body: FunctionBody, type: T, value: ExpressionOf<T>, bits?: number): Node<T> {
-  return body.let(type, value, bits);
 }
 
 /** A node that is evaluated for free: using it twice costs nothing. */

@@ -10,7 +10,7 @@ import { memoryDisk, patterned } from '../ide/test-bench.ts';
 import { UnchangingMedium } from '../test-media.ts';
 import { ahci } from './ahci.ts';
 import { Hba, Port, PortCommand, PortInterrupt, SERR_EXCHANGED } from './registers.ts';
-import { AhciBench } from './testing.ts';
+import { AhciBench } from './ahci.test-support.ts';
 
 const SECTORS = 4096;
 function disk(backend = memoryDisk(SECTORS)) {

@@ -9,7 +9,6 @@ import { damaged, unsupported } from '../format.ts';
 export const QCOW_MAGIC = 0x514649fb;
 export const Incompatible = { DIRTY: 1, CORRUPT: 2, DATA_FILE: 4, COMPRESSION: 8, EXTENDED_L2: 16 } as const;
 const KNOWN_INCOMPATIBLE = 31;
-export const Compatible = { LAZY_REFCOUNTS: 1 } as const;
 /** BASE is Strate's own: what the backing file looked like when the image was made, as JSON. Others leave what they do not know alone. */
 export const Extension = {
   END: 0,

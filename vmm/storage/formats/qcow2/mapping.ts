@@ -1,6 +1,6 @@
 import type { HostFile } from '../../host-file.ts';
 import { Mutex } from '../../range-lock.ts';
-import { getU64be, setU64be, viewOf } from '../bytes.ts';
+import { setU64be, viewOf } from '../bytes.ts';
 import { damaged } from '../format.ts';
 import { putBack, TableCache, writeTables, type CachedTable, type TableWrite } from '../table-cache.ts';
 import { Incompatible, type Qcow2Header } from './header.ts';
@@ -241,10 +241,4 @@ export class Mapping {
 export interface MappingWrites {
   readonly tables: readonly TableWrite[];
   readonly l1: readonly { readonly index: number; readonly offset: number }[];
-}
-
-/** Raw table entries as offsets: for checks. */
-export function readOffsets(bytes: Uint8Array): Float64Array {
-  const view = viewOf(bytes);
-  return Float64Array.from({ length: bytes.length / 8 }, (_, index) => getU64be(view, index * 8));
 }
