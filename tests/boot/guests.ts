@@ -40,12 +40,15 @@ const linux = (arch: string, prefix: string, append: string, memory: number): re
   String(memory),
 ];
 
+/** A shell that does what it is told. What the guest prints and its prompt come in either order. */
+const command = (prompt: RegExp): readonly Step[] => [{ serial: prompt, send: 'echo sum=$((6*7)); uname -m\n' }, { serial: /sum=42/ }];
+
 const mini = (arch: string): Guest => ({
   name: `mini-${arch}`,
   milestone: 'shell on the serial port, a command run',
   files: [`mini-${arch}.vmlinuz`, `mini-${arch}.initrd`],
   args: linux(arch, 'mini', 'console=ttyS0,115200', 256),
-  steps: [{ serial: /GUEST-MILESTONE: shell/ }, { serial: /\/ # /, send: 'echo sum=$((6*7)); uname -m\n' }, { serial: /sum=42/ }],
+  steps: [{ serial: /GUEST-MILESTONE: shell/ }, ...command(/\/ # /)],
   timeout: 600,
 });
 
@@ -115,16 +118,18 @@ export const guests: readonly Guest[] = [
     milestone: 'the menu, from the ATAPI CD',
     files: ['grub-rescue-cdrom.iso'],
     args: ['--cdrom', '{}/grub-rescue-cdrom.iso', '--boot', 'd', '--memory', '128'],
-    steps: [{ screen: 'GNU GRUB' }, { screenshot: 'grub-rescue' }],
+    steps: [{ screen: 'GNU GRUB' }, { screen: 'to boot the selected OS' }, { screenshot: 'grub-rescue' }],
     timeout: 180,
   },
   mini('i386'),
   mini('amd64'),
-  disk('i386', 'console', 'SeaBIOS, GRUB, IDE disk, login', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1200),
-  disk('amd64', 'console', 'SeaBIOS, GRUB, IDE disk, login', [{ serial: /GUEST-MILESTONE: rootfs/ }, { serial: /guest# $/ }], 1800),
+  disk('i386', 'console', 'SeaBIOS, GRUB, IDE disk, login, a command run', [{ serial: /GUEST-MILESTONE: rootfs/ }, ...command(/guest# /)], 1200),
+  disk('amd64', 'console', 'SeaBIOS, GRUB, IDE disk, login, a command run', [{ serial: /GUEST-MILESTONE: rootfs/ }, ...command(/guest# /)], 1800),
   installer('i386'),
   installer('amd64'),
-  disk('i386', 'desktop', 'X11, screenshot', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 5 }, { screenshot: 'desktop-i386' }], 2400),
+  ...['i386', 'amd64'].map((arch) =>
+    disk(arch, 'desktop', 'X11, screenshot', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 5 }, { screenshot: `desktop-${arch}` }], 2400),
+  ),
   memtest('ia32'),
   memtest('x64'),
 ];
