@@ -20,7 +20,16 @@ export async function main(argv: readonly string[]): Promise<void> {
     .version(strateVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (message, write) => write(message.replace(/^error: /, 'strate: ')) })
+    // One line, the suggestion in it.
+    .configureOutput({
+      outputError: (message, write) =>
+        write(
+          `${message
+            .trim()
+            .replace(/^error: /, 'strate: ')
+            .replaceAll('\n', ' ')}\n`,
+        ),
+    })
     .exitOverride();
   const does =
     <A extends unknown[]>(work: (...args: A) => Promise<unknown>) =>
