@@ -257,10 +257,8 @@ export class Machine {
   #handle(exit: VcpuExit): void {
     const why = typeof exit === 'string' ? exit : 'debug' in exit ? 'debug' : 'error';
     this.#slices[`slice ${why}`] = (this.#slices[`slice ${why}`] ?? 0) + 1;
-    if (why === 'shutdown') {
-      this.#options.log.warn('the guest caused a triple fault');
-      this.requestReset('init', 'triple-fault');
-    } else if (typeof exit === 'object' && 'error' in exit) {
+    if (why === 'shutdown') this.requestReset('init', 'triple-fault');
+    else if (typeof exit === 'object' && 'error' in exit) {
       this.#options.log.error(exit.error.message, exit.error.context);
       this.end({ how: 'error', message: exit.error.message });
     } else if (typeof exit === 'object') {

@@ -76,6 +76,18 @@ it('pauses with the reason it is given, and goes on', () => {
   expect(said.at(-1)).toEqual({ type: 'state', state: 'running' });
 });
 
+it('tells of triple faults, of many ever more rarely', () => {
+  const { control, said } = bench();
+  for (let i = 0; i < 20; i++) control.events.reset('triple-fault');
+  control.events.reset('guest');
+  const notices = said.flatMap((message) => (message.type === 'notice' ? [message.message] : []));
+  expect(notices).toEqual([
+    'the guest caused a triple fault; the machine was reset',
+    ...[2, 4, 8, 16].map((times) => `the guest caused a triple fault; the machine was reset (${times} times so far)`),
+  ]);
+  expect(said.filter((message) => message.type === 'reset')).toHaveLength(21);
+});
+
 it('powers off, with the last figures and the last picture before', () => {
   const { control, built, said } = bench();
   control.handle({ type: 'control', action: 'powerOff' });

@@ -59,6 +59,7 @@ export class MachineControl {
   #qtest: Qtest | undefined;
   #snapshots: SnapshotSide | undefined;
   #flushTimer: Timer | undefined;
+  #tripleFaults = 0;
 
   /** Exists before the machine, which is built with its serial lines and events. */
   constructor(serialPorts: number, host: ControlHost) {
@@ -82,13 +83,21 @@ export class MachineControl {
     return {
       reset: (by) => {
         say({ type: 'reset', by });
-        if (by === 'triple-fault') say({ type: 'notice', level: 'warning', message: 'the guest caused a triple fault; the machine was reset' });
+        if (by === 'triple-fault') this.#tellTripleFault();
       },
       leds: (lamps) => say({ type: 'leds', ...lamps }),
       tray: (drive, tray) => say({ type: 'tray', drive, ...tray }),
       pointerMode: (absolute) => say({ type: 'pointerMode', absolute }),
       notice: (level, message) => say({ type: 'notice', level, message }),
     };
+  }
+
+  /** Some guests do nothing else: the first, second, fourth, eighth, ... is told. */
+  #tellTripleFault(): void {
+    const times = ++this.#tripleFaults;
+    if ((times & (times - 1)) !== 0) return;
+    const message = `the guest caused a triple fault; the machine was reset${times === 1 ? '' : ` (${times} times so far)`}`;
+    this.#host.say({ type: 'notice', level: 'warning', message });
   }
 
   /** Takes charge of the machine and says what it offers. */
