@@ -52,12 +52,12 @@ const mini = (arch: string): Guest => ({
   timeout: 600,
 });
 
-/** On the text screen: with a frame buffer the installer draws its dialogs as pixels, where nothing can be waited for. */
+/** On the text screen: with a frame buffer the installer draws its dialogs as pixels, where nothing can be waited for. With less memory it first says so. */
 const installer = (arch: string): Guest => ({
   name: `installer-${arch}`,
   milestone: 'language screen',
   files: [`di-${arch}.vmlinuz`, `di-${arch}.initrd`],
-  args: linux(arch, 'di', 'vga=normal fb=false nomodeset', 768),
+  args: linux(arch, 'di', 'vga=normal fb=false nomodeset', 1024),
   steps: [{ screen: 'Select a language' }, { screenshot: `installer-${arch}` }],
   timeout: 900,
 });
