@@ -3,6 +3,7 @@ import { ProbeIrq } from '../../../bus/irq.ts';
 import { AddressSpace } from '../../../bus/address-space.ts';
 import { PortSpace } from '../../../bus/port-space.ts';
 import { GuestMemory, PhysicalMap } from '../../../memory/physical-map.ts';
+import { loadDevice, saveDevice, validateState } from '../../../bus/saved-state.ts';
 import { internetChecksum } from '../../../net/cable/offload.ts';
 import { COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, PCI_COMMAND } from '../../pci/registers.ts';
 import { configRegion } from '../testing/config-region.ts';
@@ -113,6 +114,26 @@ test('a full cable stops the ring; it goes on when there is room', () => {
   expect([cable.sent.length, done(0)]).toEqual([0, false]);
   cable.drained();
   expect([cable.sent.length, done(0)]).toEqual([1, true]);
+});
+
+test('loaded, a controller sends what had no room on the cable, and nothing that the driver has not asked for', () => {
+  const blocked = bench();
+  blocked.start();
+  blocked.cable.full = true;
+  blocked.put({ data: testFrame(OTHER), command: LEGACY });
+  const idle = bench();
+  idle.start();
+  idle.put({ data: testFrame(OTHER), command: 0 }); // the rest of the packet is to follow
+  idle.ram[TX_RING + 11] = LEGACY;
+  for (const [before, sent] of [
+    [blocked, 1],
+    [idle, 0],
+  ] as const) {
+    const after = bench();
+    after.ram.set(before.ram);
+    loadDevice(after.device, validateState('e1000', e1000.state, saveDevice(before.device, e1000.state)));
+    expect(after.cable.sent.length).toBe(sent);
+  }
 });
 
 test('received frames: filters, descriptors, frame check sequence', () => {

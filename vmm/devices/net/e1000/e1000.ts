@@ -5,6 +5,7 @@ import type { NetBackend, Offload } from '../../../net/cable/cable.ts';
 import { cutFrames } from '../../../net/cable/offload.ts';
 import { PciConfig } from '../../pci/config-space.ts';
 import type { PciFunction } from '../../pci/function.ts';
+import { PCI_COMMAND } from '../../pci/registers.ts';
 import { Eeprom93c46 } from '../eeprom-93c46.ts';
 import { Interrupts } from './interrupts.ts';
 import { Phy } from './phy.ts';
@@ -61,7 +62,8 @@ export interface E1000 extends PciFunction<E1000State> {
 /** 82540EM. Left out: wake-up and management (kept, without effect), the packet buffer memory as seen by diagnostics, flow control frames. */
 export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
   type: 'e1000',
-  state: { version: 1, schema: e1000Schema },
+  /** Version 1 did not know whether a frame waited for the cable: it tries. */
+  state: { version: 2, schema: e1000Schema, migrate: (state) => ({ ...(state as object), sendBlocked: true }) },
   create(context, options) {
     const { dma, scheduler } = context;
     const { cable, mac, rom } = options;
@@ -114,6 +116,7 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
       checksumContext: { ...noContext },
       segmentContext: { ...noContext },
       timers: { throttled: 0, receivePacket: 0, receiveAbsolute: 0, transmitPacket: 0, transmitAbsolute: 0, transmitMore: 0 },
+      sendBlocked: false,
       asserted: 0,
     };
     const statistics = new Statistics(state.statistics);
@@ -129,7 +132,9 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
         else cutFrames(frame, offload, (one) => void receiver.frame(one));
         return true;
       }
-      return !linked() || cable.send(frame, offload);
+      if (!linked() || cable.send(frame, offload)) return true;
+      state.sendBlocked = true;
+      return false;
     }
 
     const linked = () => phy.up && (state.ctrl & Ctrl.SLU) !== 0;
@@ -160,7 +165,20 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
     function resetMac(): void {
       interrupts.reset();
       Object.assign(state.registers, plainValues());
-      Object.assign(state, { ctrl: CTRL_RESET, eecd: 0, eerd: 0, mdic: 0, icr: 0, ims: 0, rctl: 0, tctl: 0, rdt: 0, rdtr: 0, tdt: 0 });
+      Object.assign(state, {
+        ctrl: CTRL_RESET,
+        eecd: 0,
+        eerd: 0,
+        mdic: 0,
+        icr: 0,
+        ims: 0,
+        rctl: 0,
+        tctl: 0,
+        rdt: 0,
+        rdtr: 0,
+        tdt: 0,
+        sendBlocked: false,
+      });
       Object.assign(state.checksumContext, noContext);
       Object.assign(state.segmentContext, noContext);
       statistics.reset();
@@ -318,8 +336,8 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
       else if (offset === IODATA && state.ioAddress < MEMORY_BYTES) writeWord(state.ioAddress & ~3, value);
     }
 
-    config.onChange(() => {
-      if (receiver.enabled) cable.ready(); // it may be a bus master now
+    config.onChange((offset) => {
+      if (offset === PCI_COMMAND && receiver.enabled) cable.ready(); // it may be a bus master now
     });
 
     function reset(): void {
@@ -347,7 +365,7 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
         interrupts.loaded();
         negotiate();
         if (phy.state.cable !== cable.link) changingLink(() => phy.plug(cable.link));
-        transmitter.run();
+        if (state.sendBlocked) transmitter.run(); // this cable has room
         cable.ready();
       },
       inspect: () => ({

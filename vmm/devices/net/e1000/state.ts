@@ -57,6 +57,8 @@ export const e1000Schema = z.strictObject({
     /** More descriptors are waiting than one access may cost. */
     transmitMore: guestTime,
   }),
+  /** A frame waits for room on the cable. */
+  sendBlocked: z.boolean(),
   /** Causes that are set once the throttle is over: the level that INTx has. */
   asserted: integer(0, 1),
 });

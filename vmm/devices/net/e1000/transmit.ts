@@ -53,7 +53,9 @@ export class Transmitter {
   /** Sends what is between TDH and TDT. */
   run(): void {
     const { state, interrupts } = this.#host;
-    if (this.#running || (state.tctl & Tctl.EN) === 0 || !this.#host.mayMaster()) return;
+    if (this.#running) return;
+    state.sendBlocked = false;
+    if ((state.tctl & Tctl.EN) === 0 || !this.#host.mayMaster()) return;
     this.#running = true;
     try {
       let taken = 0;

@@ -128,6 +128,7 @@ export class Dp8390 {
   loaded(): void {
     this.#drive();
     this.#transmit();
+    this.#options.cable.ready();
   }
 
   inspect(): Record<string, string | number> {

@@ -3,6 +3,7 @@ import { createTestContext, describeDevice } from '../../../bus/conformance.ts';
 import { ProbeIrq } from '../../../bus/irq.ts';
 import { PortSpace } from '../../../bus/port-space.ts';
 import { GuestMemory, PhysicalMap } from '../../../memory/physical-map.ts';
+import { loadDevice, saveDevice, validateState } from '../../../bus/saved-state.ts';
 import { internetChecksum } from '../../../net/cable/offload.ts';
 import { COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, PCI_COMMAND } from '../../pci/registers.ts';
 import { frameCheck } from '../ethernet.ts';
@@ -54,6 +55,22 @@ test('C mode sends its four buffers in order, padded, and waits for room', () =>
   expect([read(0x10, 4) & (Tsd.OWN | Tsd.TOK), read(0x3e, 2), irq.level]).toEqual([Tsd.OWN | Tsd.TOK, Isr.TOK, true]);
   write(0x3e, 2, Isr.TOK);
   expect([irq.level, read(0x60, 2) & 0xf001]).toEqual([false, 0x1001]);
+});
+
+test('loaded, it sends what had no room on the cable, and still means to look for descriptors', () => {
+  const before = cMode();
+  before.write(0x20, 4, TX);
+  before.cable.full = true;
+  before.write(0x10, 4, 60);
+  const load = () => {
+    const after = bench();
+    loadDevice(after.device, validateState('rtl8139', rtl8139.state, saveDevice(before.device, rtl8139.state)));
+    return after;
+  };
+  expect(load().cable.sent.length).toBe(1);
+  before.write(0xe0, 2, 3);
+  before.cable.receive(testFrame(BROADCAST)); // no descriptors
+  expect([before.device.state.retryAt, load().device.state.retryAt]).toEqual([1_000_000, 1_000_000]);
 });
 
 test('C mode puts frames into the ring, around its end, and stops when it is full', () => {

@@ -5,6 +5,7 @@ import { MOST_FRAME, type NetBackend, type Offload } from '../../../net/cable/ca
 import { cutFrames } from '../../../net/cable/offload.ts';
 import { PciConfig } from '../../pci/config-space.ts';
 import type { PciFunction } from '../../pci/function.ts';
+import { PCI_COMMAND } from '../../pci/registers.ts';
 import { Eeprom93c46 } from '../eeprom-93c46.ts';
 import { addressCrcBigEndian, isBroadcast, isMulticast, isTo } from '../ethernet.ts';
 import { registerFile, type Register } from '../register-file.ts';
@@ -53,7 +54,8 @@ export interface Rtl8139Options {
 /** RTL8139C+, in both its modes. Left out: wake-up, power management, the two tables of early and multiple interrupts (kept, without effect). */
 export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rtl8139State>>({
   type: 'rtl8139',
-  state: { version: 1, schema: rtl8139Schema },
+  /** Version 1 did not know whether a frame waited for the cable: it tries. */
+  state: { version: 2, schema: rtl8139Schema, migrate: (state) => ({ ...(state as object), sendBlocked: true }) },
   create(context, { cable, mac, rom }) {
     const { dma, scheduler } = context;
     const eeprom = new Eeprom93c46(eepromWords(mac));
@@ -96,13 +98,18 @@ export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rt
       if ((state.txConfig & Tcr.LBK) === Tcr.LBK) {
         if (offload === undefined) receive(frame);
         else cutFrames(frame, offload, (one) => void receive(one));
-      } else if (cable.link && !cable.send(frame, offload)) return false;
+      } else if (cable.link && !cable.send(frame, offload)) {
+        state.sendBlocked = true;
+        return false;
+      }
       state.counters.txOk = (state.counters.txOk + 1) >>> 0;
       return true;
     }
 
     function transmit(): void {
-      if (busy || !config.busMaster || (state.command & Cr.TE) === 0) return;
+      if (busy) return;
+      state.sendBlocked = false;
+      if (!config.busMaster || (state.command & Cr.TE) === 0) return;
       busy = true;
       let causes: number;
       if ((state.cPlus & Cpcr.TXEN) !== 0) {
@@ -454,8 +461,8 @@ export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rt
       raise(0);
     }
 
-    config.onChange(() => {
-      if (config.busMaster) ready();
+    config.onChange((offset) => {
+      if (offset === PCI_COMMAND && config.busMaster) ready();
     });
 
     function reset(): void {
@@ -481,6 +488,8 @@ export const rtl8139 = defineDevice<Rtl8139State, Rtl8139Options, PciFunction<Rt
         armRetry();
         armTimer();
         raise(0);
+        if (state.sendBlocked) transmit(); // this cable has room
+        if (receiving()) cable.ready();
       },
       inspect: () => ({
         mac: [...state.address].map((octet) => octet.toString(16).padStart(2, '0')).join(':'),

@@ -52,6 +52,8 @@ export const rtl8139Schema = z.strictObject({
   txNormalNext: descriptorIndex,
   txPriorityNext: descriptorIndex,
   rxNext: descriptorIndex,
+  /** A frame waits for room on the cable. */
+  sendBlocked: z.boolean(),
   /** When it is looked again whether the driver has given descriptors back; 0: nothing waits for that. */
   retryAt: guestTime,
   eeprom: eepromSchema,
@@ -80,6 +82,7 @@ export function resetValues() {
     txPriorityNext: 0,
     rxNext: 0,
     retryAt: 0,
+    sendBlocked: false,
   };
 }
 
