@@ -1,7 +1,7 @@
 /**
- * The user network with a real guest: Linux in QEMU, which joins by QEMU's stream back end. `node tests/net/user-network.node.ts [--model virtio-net-pci]
- * [--arch amd64] [--peer] [--accel kvm]` with STRATE_GUESTS naming the directory of mini-ARCH.vmlinuz and .initrd. `--peer`: QEMU's own user
- * network instead, for comparison.
+ * The user network with a real guest: Linux in a machine of ours, or in QEMU, which joins by QEMU's stream back end. `node tests/net/user-network.node.ts
+ * [--vmm strate|qemu|peer] [--model virtio] [--arch amd64] [--accel kvm]` with STRATE_GUESTS naming the directory of mini-ARCH.vmlinuz and .initrd.
+ * `peer`: QEMU with its own user network, for comparison. Needs root for `strate`: a mount namespace gives it name servers of its own.
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,16 +17,19 @@ import { Nat } from '../../vmm/net/nat/nat.ts';
 import { nodeTime } from '../../vmm/net/nat/time.node.ts';
 import { parseIp } from '../../vmm/net/wire/address.ts';
 import { emitDnsAnswer } from '../../vmm/net/wire/dns.ts';
-import { LinuxGuest } from './linux-guest.ts';
+import { type LinuxGuest, linuxInQemu, linuxInStrate } from './linux-guest.ts';
 import { StreamCable } from './stream-cable.ts';
 
 const { values } = parseArgs({
   options: {
-    model: { type: 'string', default: 'virtio-net-pci' },
+    vmm: { type: 'string', default: 'strate' },
+    model: { type: 'string', default: 'virtio' },
     arch: { type: 'string', default: 'amd64' },
     accel: { type: 'string', default: 'kvm' },
     megabytes: { type: 'string', default: '256' },
-    peer: { type: 'boolean', default: false },
+    initrd: { type: 'string' },
+    pcap: { type: 'string' },
+    run: { type: 'string', multiple: true, default: [] },
   },
 });
 const images = process.env['STRATE_GUESTS'] ?? '.';
@@ -90,23 +93,22 @@ const server = createServer((socket) => {
 });
 await new Promise<void>((resolve) => server.listen(socketPath, resolve));
 
-const net = values.peer ? 'user,id=n' : `stream,id=n,server=off,addr.type=unix,addr.path=${socketPath}`;
-const guest = new LinuxGuest('qemu-system-x86_64', [
-  ...[
-    '-accel',
-    values.accel,
-    '-m',
-    '512',
-    '-nographic',
-    '-no-reboot',
-    '-netdev',
-    net,
-    '-device',
-    `${values.model},netdev=n,mac=52:54:00:12:34:56,romfile=`,
-  ],
-  ...['-kernel', join(images, `mini-${values.arch}.vmlinuz`), '-initrd', join(images, `mini-${values.arch}.initrd`)],
-  ...['-append', 'console=ttyS0 quiet'],
-]);
+const common = {
+  kernel: join(images, `mini-${values.arch}.vmlinuz`),
+  initrd: values.initrd ?? join(images, `mini-${values.arch}.initrd`),
+  memory: 512,
+  model: values.model,
+};
+writeFileSync(join(work, 'resolv.conf'), `nameserver 127.0.0.1:${dns.address().port}\n`);
+function boot(): LinuxGuest {
+  if (values.vmm === 'qemu')
+    return linuxInQemu({ ...common, network: `stream,server=off,addr.type=unix,addr.path=${socketPath}`, accel: values.accel });
+  if (values.vmm === 'peer') return linuxInQemu({ ...common, network: 'user', accel: values.accel });
+  const network = `user,allow=host:${httpPort},allow=host:5201,tftp=${work},bootfile=boot.txt${values.pcap === undefined ? '' : `,pcap=${values.pcap}`}`;
+  return linuxInStrate({ ...common, network, resolvConf: join(work, 'resolv.conf') });
+}
+const guest = boot();
+const peer = values.vmm === 'peer';
 
 let failed = 0;
 async function check(what: string, work: () => Promise<string | undefined>): Promise<void> {
@@ -146,7 +148,7 @@ await check('DNS', async () => {
   expect(await guest.shell('nslookup www.strate.test 10.0.2.3'), /192\.0\.2\.80/);
   return undefined;
 });
-if (!values.peer) {
+if (!peer) {
   await check('TFTP', async () => {
     expect(await guest.shell('cd /tmp && tftp -g -r boot.txt 10.0.2.2 && cat boot.txt'), /served by TFTP/);
     return undefined;
@@ -161,7 +163,7 @@ await check('IPv6: address, default route, ping of the gateway', async () => {
     'for i in 1 2 3 4 5 6 7 8; do ip -6 route | grep -q default && break; sleep 1; done; ip -6 addr show dev eth0; ip -6 route',
   );
   expect(text, /default via fe80/);
-  const gateway = values.peer ? 'fec0::2' : 'fd53:7472:6174:6500::2';
+  const gateway = peer ? 'fec0::2' : 'fd53:7472:6174:6500::2';
   expect(await guest.shell(`ping -6 -c 3 -i 0.2 ${gateway}`), /3 packets received/);
   return /inet6 f[de][0-9a-f:]+/.exec(text)?.[0];
 });
@@ -196,6 +198,7 @@ await check('200 connections at once', async () => {
   expect(text, /\b200\b/);
   return nat === undefined ? undefined : `flows now ${nat.use.tcp}`;
 });
+for (const line of values.run) console.log(await guest.shell(line, 600));
 guest.end();
 if (nat !== undefined) console.log(JSON.stringify(nat.use));
 rmSync(work, { recursive: true, force: true });
