@@ -18,6 +18,7 @@ import {
   ListChecks,
   Maximize,
   Monitor,
+  Network,
   PanelLeft,
   PanelRight,
   Pause,
@@ -372,6 +373,15 @@ export const commands: readonly Command[] = [
     run: view('hardware'),
   },
   { id: 'view-disks', title: 'command.viewDisks', group: 'view', icon: HardDrive, enabled: hasVm, checked: viewIs('disks'), run: view('disks') },
+  {
+    id: 'view-network',
+    title: 'command.viewNetwork',
+    group: 'view',
+    icon: Network,
+    enabled: hasVm,
+    checked: viewIs('network'),
+    run: view('network'),
+  },
   {
     id: 'view-monitor',
     title: 'command.viewMonitor',

@@ -5,6 +5,7 @@ import { serve, type Session } from '../../vmm/protocol/server.ts';
 import type { DriveStatus, Stats } from '../../vmm/protocol/shared.ts';
 import type { VmState } from '../../vmm/protocol/states.ts';
 import type { Transport } from '../../vmm/protocol/transport.ts';
+import { FakeNetworks } from './fake-network.ts';
 
 /** Draws a text screen; given by the page (canvas) or left out in tests without one. */
 export type Painter = (lines: readonly string[], columns: number, rows: number) => Surface;
@@ -30,10 +31,12 @@ export class FakeMachine {
   readonly #painter: Painter | undefined;
   readonly #started = Date.now();
   #instructions = 0;
+  readonly #networks: FakeNetworks;
 
   constructor(config: VmConfig, painter?: Painter, lines: readonly string[] = []) {
     this.config = config;
     this.#painter = painter;
+    this.#networks = new FakeNetworks(config);
     this.lines = [...lines];
     this.#drives = config.drives.map((drive) => ({
       id: drive.id,
@@ -105,6 +108,7 @@ export class FakeMachine {
           this.#echo(params.text);
           return { typed: params.text.length, skipped: '' };
         },
+        ...this.#networks.handlers,
         'serial.subscribe': ({ port }) => {
           const data = new TextEncoder().encode('\r\n\x1b[1mDebian GNU/Linux 12\x1b[0m debian ttyS0\r\n\r\ndebian login: ');
           session.sendBinary(encodeSerial({ port, position: 0, data }));

@@ -14,6 +14,8 @@ export const scenes = [
   'terminal',
   'hardware',
   'disks',
+  'network',
+  'network-off',
   'monitor',
   'log',
   'no-firmware',
@@ -126,9 +128,16 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
       cpu: { count: 2 },
       tags: ['server', 'work'],
       drives: [{ file: 'debian.qcow2', format: 'qcow2' }],
-      nics: [{ id: 'net0' }],
+      nics: [
+        { id: 'net0', block: ['telemetry.example.com'], forwards: [{ hostPort: 2222, guestPort: 22 }] },
+        { id: 'net1', model: 'virtio', backend: { type: 'internal', name: 'lab' } },
+      ],
     },
-    { state: scene === 'paused' ? 'paused' : scene === 'disks' ? 'off' : 'running', lastStarted: minutes(180), thumbnail: 1 },
+    {
+      state: scene === 'paused' ? 'paused' : scene === 'disks' || scene === 'network-off' ? 'off' : 'running',
+      lastStarted: minutes(180),
+      thumbnail: 1,
+    },
   );
   library.add({ name: 'Windows 98 SE', system: 'windows-9x', memory: 256 }, { state: 'saved', lastStarted: minutes(4000), thumbnail: 1 });
   library.add({ name: 'MikeOS 4.5', system: 'other', memory: 16, folder: 'Small systems' }, { lastStarted: minutes(50_000) });
@@ -153,6 +162,7 @@ export function fill(library: FakeLibrary, scene: string, app: App): void {
     open(dos.id, 'console');
   } else if (scene === 'paused') open(debian.id, 'console');
   else if (scene === 'disks') open(debian.id, 'disks');
+  else if (scene === 'network' || scene === 'network-off') open(debian.id, 'network');
   else if (scene === 'off' || scene === 'crashed') open(broken.id, 'console');
   else if (scene === 'serial' || scene === 'terminal' || scene === 'hardware' || scene === 'monitor' || scene === 'log') open(dos.id, scene);
 }

@@ -1,12 +1,14 @@
 import { disksEn } from './disks.en.ts';
 import { hardwareEn } from './hardware.en.ts';
 import { libraryEn } from './library.en.ts';
+import { networkEn } from './network.en.ts';
 
 /** English: the source of every text. Keys are grouped by where they are shown; fr.ts has the same ones (i18n.test.ts). */
 export const en = {
   ...disksEn,
   ...hardwareEn,
   ...libraryEn,
+  ...networkEn,
 
   'action.cancel': 'Cancel',
   'action.clear': 'Clear',

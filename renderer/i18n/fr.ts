@@ -2,12 +2,14 @@ import type { en } from './en.ts';
 import { disksFr } from './disks.fr.ts';
 import { hardwareFr } from './hardware.fr.ts';
 import { libraryFr } from './library.fr.ts';
+import { networkFr } from './network.fr.ts';
 
 /** French, with the same keys as English. Guillemets and narrow no-break spaces as French typography has them. */
 export const fr: Readonly<Record<keyof typeof en, string>> = {
   ...disksFr,
   ...hardwareFr,
   ...libraryFr,
+  ...networkFr,
 
   'action.cancel': 'Annuler',
   'action.clear': 'Effacer',

@@ -5,6 +5,7 @@ import { DisksView } from '../disks/disks-view.dom.tsx';
 import { HardwareView } from '../hardware/hardware-view.dom.tsx';
 import { useText } from '../i18n/i18n.ts';
 import { MonitorView } from '../monitor/monitor-view.dom.tsx';
+import { NetworkView } from '../network/network-view.dom.tsx';
 import { SerialView } from '../serial/serial-view.dom.tsx';
 import { TerminalView } from '../serial/terminal-view.dom.tsx';
 import { useApp, usePanel, useVm } from '../state/context.dom.tsx';
@@ -51,6 +52,7 @@ function Machine({ vm, view }: { vm: VmSummary; view: MachineView }) {
           {view === 'terminal' && <TerminalView vm={vm} />}
           {view === 'hardware' && <HardwareView vm={vm} />}
           {view === 'disks' && <DisksView vm={vm} />}
+          {view === 'network' && <NetworkView vm={vm} />}
           {view === 'monitor' && <MonitorView vm={vm} />}
           {view === 'log' && <LogView vm={vm} />}
         </TabPanel>

@@ -1,6 +1,6 @@
 import { createStore } from 'zustand/vanilla';
 
-export const machineViews = ['console', 'timeline', 'serial', 'terminal', 'hardware', 'disks', 'monitor', 'log'] as const;
+export const machineViews = ['console', 'timeline', 'serial', 'terminal', 'hardware', 'disks', 'network', 'monitor', 'log'] as const;
 export type MachineView = (typeof machineViews)[number];
 
 /** What the centre shows. The library is always there; every other tab can be closed. */

@@ -1,4 +1,4 @@
-import { Check, ChevronsUpDown, Search, X } from 'lucide-react';
+import { Check, ChevronsUpDown, CircleAlert, Search, X } from 'lucide-react';
 import type { ReactNode } from 'react';
 import {
   Button,
@@ -195,5 +195,14 @@ export function SelectBox({ label }: { label: string }) {
         <Check aria-hidden />
       </CheckboxButton>
     </CheckboxField>
+  );
+}
+
+/** An error beside something that is not a text field. */
+export function ErrorLine({ children }: { children: ReactNode }) {
+  return (
+    <p className="field-error" role="alert">
+      <CircleAlert size={14} aria-hidden /> <span>{children}</span>
+    </p>
   );
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { basename } from 'node:path';
 import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
+import { call, makeVm } from './calls.ts';
 import { describeWithChromium, launchChromium } from './chromium.node.ts';
 import { type Serving, strateServe } from './strate-serve.node.ts';
 
@@ -197,30 +198,6 @@ describeWithChromium('real machines', () => {
 async function goesOn(page: Page): Promise<void> {
   await page.getByRole('tab', { name: 'Library' }).click();
   await page.getByRole('heading', { level: 1 }).waitFor();
-}
-
-/** A call to a server of the page's own, from the page. @throws with the server's message */
-async function call<T>(page: Page, method: string, params: object, path = '/api/library'): Promise<T> {
-  return page.evaluate(
-    (request) =>
-      new Promise<never>((resolve, reject) => {
-        const socket = new WebSocket(`ws://${location.host}${request.path}`);
-        socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: request.method, params: request.params }));
-        socket.onmessage = ({ data }) => {
-          const message = JSON.parse(String(data)) as { id?: number; result?: never; error?: { message: string } };
-          if (message.id !== 1) return;
-          socket.close();
-          if (message.error) reject(new Error(message.error.message));
-          else resolve(message.result!);
-        };
-      }),
-    { method, params, path },
-  );
-}
-
-async function makeVm(page: Page, config: object): Promise<string> {
-  const { vm } = await call<{ vm: { id: string } }>(page, 'vm.create', { config });
-  return vm.id;
 }
 
 async function pidOf(page: Page, vm: string): Promise<number> {

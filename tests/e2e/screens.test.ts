@@ -69,7 +69,7 @@ describeWithChromium('screens', () => {
     [640, 400],
     [320, 640],
   ])('everything can be reached in %d x %d', async (width, height) => {
-    for (const scene of ['first', 'machines', 'console', 'hardware', 'monitor']) {
+    for (const scene of ['first', 'machines', 'console', 'hardware', 'network', 'monitor']) {
       const page = await pages.open(scene, { viewport: { width, height }, deviceScaleFactor: 2 });
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect([scene, overflow]).toEqual([scene, 0]);

@@ -32,6 +32,7 @@ export const connectionSchema = z
     age: z.number(),
   })
   .meta({ id: 'Connection' });
+export type Connection = z.output<typeof connectionSchema>;
 
 export const networkSchema = z
   .looseObject({
@@ -75,6 +76,7 @@ export const trafficSchema = z
     count: z.number(),
   })
   .meta({ id: 'TrafficEntry' });
+export type Traffic = z.output<typeof trafficSchema>;
 
 export const networkMethods = {
   'network.list': method({
