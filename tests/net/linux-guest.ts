@@ -20,6 +20,7 @@ export interface LinuxOptions {
   readonly model: string;
   /** QEMU's `-netdev` without its id, or what follows `--nic`. */
   readonly network: string;
+  readonly mac?: string;
   /** QEMU's accelerator. */
   readonly accel?: string;
   readonly more?: readonly string[];
@@ -29,23 +30,24 @@ export interface LinuxOptions {
 
 /** Of /proc: Linux's USER_HZ. */
 const CLOCK_TICKS = 100;
+const MAC = '52:54:00:12:34:56';
 const APPEND = 'console=ttyS0 quiet';
 
-export function linuxInQemu({ kernel, initrd, memory, model, network, accel = 'kvm', more = [] }: LinuxOptions): LinuxGuest {
+export function linuxInQemu({ kernel, initrd, memory, model, network, accel = 'kvm', mac = MAC, more = [] }: LinuxOptions): LinuxGuest {
   const [type, ...rest] = network.split(',');
   const netdev = [type, 'id=n', ...rest].join(',');
-  const nic = ['-netdev', netdev, '-device', `${qemuModels[model] ?? model},netdev=n,mac=52:54:00:12:34:56,romfile=`];
+  const nic = ['-netdev', netdev, '-device', `${qemuModels[model] ?? model},netdev=n,mac=${mac},romfile=`];
   return new LinuxGuest('qemu-system-x86_64', [
     ...['-accel', accel, '-m', String(memory), '-nographic', '-no-reboot', ...nic],
     ...['-kernel', kernel, '-initrd', initrd, '-append', APPEND, ...more],
   ]);
 }
 
-export function linuxInStrate({ kernel, initrd, memory, model, network, more = [], resolvConf }: LinuxOptions): LinuxGuest {
+export function linuxInStrate({ kernel, initrd, memory, model, network, mac = MAC, more = [], resolvConf }: LinuxOptions): LinuxGuest {
   const strate = fileURLToPath(new URL('../../vmm/cli/strate.mjs', import.meta.url));
   const command = [
     ...[process.execPath, strate, 'run', '--serial', 'stdio', '--display', 'none', '--memory', String(memory)],
-    ...['--nic', `${network},model=${model},mac=52:54:00:12:34:56`],
+    ...['--nic', `${network},model=${model},mac=${mac}`],
     ...['--kernel', kernel, '--initrd', initrd, '--append', APPEND, ...more],
   ];
   if (resolvConf === undefined) return new LinuxGuest(command[0]!, command.slice(1));

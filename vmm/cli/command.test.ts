@@ -51,7 +51,6 @@ it('answers bad usage with one line on stderr and status 2, and makes nothing', 
     [['run', '--memory', 'x'], /^strate: --memory must be a whole number from 1 to 3072, not "x"$/],
     [['run', '--hda', '/nowhere.img'], /^strate: --hda \/nowhere\.img: there is no such file$/],
     [['run', '--cpu', '8086', '--accel', 'none'], /^strate: .*8086/],
-    [['run', '--nic', 'tap:tap0'], /^strate: --nic tap is not available yet$/],
     [['snapshot', 'take', 'x'], /^strate: there is no machine "x"$/],
     [['start', 'nothing'], /^strate: there is no machine "nothing"$/],
   ];

@@ -1,11 +1,11 @@
 /** What a NIC's configuration connects it to. Runs on the net thread. */
-import { VmmError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { NetBackend } from './cable/cable.ts';
 import type { NetworkAnswers, NetworkRequest } from './control.ts';
 import { openUser, type UserSpec } from './nat/open.node.ts';
 import { openSocketNetwork, type SocketSpec } from './socket/open.node.ts';
 import { openInternal } from './switch/internal.node.ts';
+import { openTapNetwork } from './tap/open.node.ts';
 
 /** The network at the end of one cable. */
 export interface OpenNetwork {
@@ -45,6 +45,6 @@ export async function openNetwork(nic: NetworkSpec, cable: NetBackend, host: Net
     case 'socket':
       return openSocketNetwork(backend, cable, host);
     case 'tap':
-      throw new VmmError('unsupported', `${nic.id}: --nic ${backend.type} is not available yet`);
+      return openTapNetwork(backend.name, cable, host);
   }
 }

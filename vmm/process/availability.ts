@@ -11,7 +11,6 @@ const gaps: readonly Gap[] = [
   { what: '--cpus above 1', asked: ({ cpu }) => cpu.count > 1 },
   { what: '--firmware uefi', asked: ({ firmware }) => firmware === 'uefi' },
   { what: '--boot n (network)', asked: ({ boot, nics }) => boot.order === 'n' && nics.length === 0 },
-  { what: '--nic tap', asked: ({ nics }) => nics.some(({ backend }) => backend.type === 'tap') },
 ];
 
 /** One line per thing that is asked for and missing. */
