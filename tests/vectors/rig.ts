@@ -161,8 +161,19 @@ export class Rig {
 
 /** For an interpreter other than the processor's own. */
 function translatorOf(cpu: CpuCore, engine: WasmEngine, ram: WebAssembly.Memory, { dispatch, handlers, regions }: InterpreterExports): Translator {
-  const imports = { memory: { core: cpu.memory, ram }, system: cpu.system as unknown as WebAssembly.ModuleImports, engine: { dispatch, handlers } };
-  return new Translator(cpu.view, engine.instructions.handlers, new ImmediateCompiler(engine.instructions.handlers), imports, regions);
+  const imports = {
+    memory: { core: cpu.memory, ram },
+    system: cpu.system as unknown as WebAssembly.ModuleImports,
+    engine: { dispatch, handlers, hot_trace: (first: number) => translator.hot(first) },
+  };
+  const translator: Translator = new Translator(
+    cpu.view,
+    engine.instructions.handlers,
+    new ImmediateCompiler(engine.instructions.handlers),
+    imports,
+    regions,
+  );
+  return translator;
 }
 
 const allOnes = (bytes: number): number => (bytes === 4 ? -1 : (1 << (8 * bytes)) - 1);

@@ -40,7 +40,7 @@ export class SingleSteps {
     this.#imports = {
       memory: { core: cpu.memory, ram },
       system: cpu.system as unknown as WebAssembly.ModuleImports,
-      engine: { dispatch, handlers: table },
+      engine: { dispatch, handlers: table, hot_trace: () => undefined },
     };
   }
 
@@ -91,7 +91,7 @@ export class SingleSteps {
       next: -1,
       returns: false,
     };
-    const region: Region = { key: start, mode, blocks: [block], pages: new Map([[0, 0]]), returnSites: [], traces: [uop], code };
+    const region: Region = { key: start, mode, wide: true, blocks: [block], pages: new Map([[0, 0]]), returnSites: [], traces: [uop], code };
     const module = new WebAssembly.Module(translateRegions([region], this.#handlers));
     const run = new WebAssembly.Instance(module, this.#imports).exports['r0'] as () => number;
     this.#regions.set(name, run);

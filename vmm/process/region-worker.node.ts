@@ -13,7 +13,10 @@ export function regionWorker(): RegionCompiler {
   return {
     immediate: false,
     submit(regions: readonly Region[]) {
-      for (let i = 0; i < regions.length; i += BATCH) port1.postMessage(regions.slice(i, i + BATCH));
+      for (const wide of [false, true]) {
+        const alike = regions.filter((region) => region.wide === wide);
+        for (let i = 0; i < alike.length; i += BATCH) port1.postMessage(alike.slice(i, i + BATCH));
+      }
     },
     take() {
       return (receiveMessageOnPort(port1) as { message: CompiledRegions } | undefined)?.message;

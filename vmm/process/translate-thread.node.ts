@@ -8,9 +8,11 @@ import type { Region } from '../cpu/jit/region.ts';
 
 // Otherwise V8 puts compiling off to the first call, on the processor's thread.
 setFlagsFromString('--no-wasm-lazy-compilation');
-// What gets here is hot already: V8's second compiler, four times as fast, should not be waited for long.
-setFlagsFromString('--wasm-tiering-budget=60000');
 
 const { handlers } = deriveInstructions(encodings);
 const port = workerData as MessagePort;
-port.on('message', (regions: readonly Region[]) => port.postMessage(compileRegions(regions, handlers)));
+port.on('message', (regions: readonly Region[]) => {
+  // How soon V8's second compiler follows, whose code is four times as fast and whose work is twenty times as much: wide regions are hot, others may be.
+  setFlagsFromString(`--wasm-tiering-budget=${regions[0]?.wide ? 60_000 : 300_000}`);
+  port.postMessage(compileRegions(regions, handlers));
+});

@@ -6,7 +6,7 @@ import type { Handler } from '../../cpu/isa/handlers.ts';
 import { formRegion, traceHashEntry } from '../../cpu/jit/region.ts';
 import type { Region } from '../../cpu/jit/region.ts';
 import { CODE_PAGES, REGION_SLOTS, TRACE_HASH_REGION } from '../../cpu/layout.ts';
-import { TRACE_COUNT, TRACE_HEAT, TRACE_NEXT, TRACE_REGION, TRACE_TRANSLATED } from '../../cpu/trace-layout.ts';
+import { REGION_HOT, TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_NEXT, TRACE_REGION, TRACE_TRANSLATED } from '../../cpu/trace-layout.ts';
 import { LINK_LOOK_UP, UOP_LINK, UOP_SIZE } from '../../cpu/uop.ts';
 import type { RegionCompiler } from './region-compiler.ts';
 
@@ -17,6 +17,7 @@ const AGAIN = 3000;
 interface Installed {
   readonly key: number;
   readonly mode: number;
+  readonly wide: boolean;
   readonly slot: number;
   /** First micro-op of its first trace. */
   readonly first: number;
@@ -75,13 +76,12 @@ export class Translator {
     };
   }
 
-  /** The trace has been entered often. */
+  /** The trace has been entered often, or the narrow region that begins with it. */
   hot(first: number): void {
-    const region = formRegion(this.#core, this.#handlers, first);
+    const wide = this.#core.getInt32(first - UOP_SIZE + TRACE_REGION, true) !== 0;
+    const region = formRegion(this.#core, this.#handlers, first, wide);
     const name = nameOf(region);
-    const existing = this.#installed.get(name);
-    if (existing) return;
-    if (this.#pending.has(name)) return;
+    if (this.#installed.get(name)?.wide || this.#pending.has(name)) return;
     const pending: Pending = { region, stale: false };
     this.#pending.set(name, pending);
     this.#note(region.traces, pending);
@@ -107,19 +107,23 @@ export class Translator {
     this.#pending.delete(name);
     const { region } = pending;
     this.#forget(region.traces, pending);
+    const first = region.blocks[0]!.uops;
     if (pending.stale) {
       this.stats.dropped++;
+      this.#core.setInt32(first - UOP_SIZE + TRACE_HEAT, TRACE_HOT, true);
       return;
     }
+    const before = this.#installed.get(name);
+    if (before) this.#drop(before);
     const slot = this.#freeSlots.pop() ?? this.#nextSlot;
-    const first = region.blocks[0]!.uops;
     if (slot >= REGION_SLOTS) {
       this.#core.setInt32(first - UOP_SIZE + TRACE_HEAT, AGAIN, true);
       return;
     }
     if (slot === this.#nextSlot) this.#nextSlot++;
     this.#table.set(slot, code);
-    const installed: Installed = { key: region.key, mode: region.mode, slot, first, traces: region.traces };
+    this.#core.setInt32(first - UOP_SIZE + TRACE_HEAT, REGION_HOT, true);
+    const installed: Installed = { key: region.key, mode: region.mode, wide: region.wide, slot, first, traces: region.traces };
     this.#installed.set(name, installed);
     this.#note(region.traces, installed);
     this.#enter(installed, first);
@@ -176,6 +180,7 @@ export class Translator {
     const entry = traceHashEntry(core, owner.key, owner.mode);
     if (entry !== 0 && core.getInt32(entry + TRACE_HASH_REGION, true) === owner.slot) core.setInt32(entry + TRACE_HASH_REGION, 0, true);
     core.setInt32(owner.first - UOP_SIZE + TRACE_REGION, 0, true);
+    core.setInt32(owner.first - UOP_SIZE + TRACE_HEAT, TRACE_HOT, true);
     this.#table.set(owner.slot, null);
     this.#freeSlots.push(owner.slot);
     this.stats.dropped++;

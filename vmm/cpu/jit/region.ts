@@ -24,7 +24,7 @@ import {
   TRACE_HASH_ENTRY,
   TRACE_HASH_PAIR,
 } from '../layout.ts';
-import { TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT } from '../trace-layout.ts';
+import { TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_TRANSLATED } from '../trace-layout.ts';
 import { UOP_HANDLER, UOP_IMMEDIATE, UOP_INDEX, UOP_LENGTH, UOP_PAGE_OFFSET, UOP_SIZE } from '../uop.ts';
 
 const MAX_TRACES = 48;
@@ -59,6 +59,11 @@ export interface Region {
   /** RAM offset of the first instruction. */
   readonly key: number;
   readonly mode: number;
+  /**
+   * Narrow regions leave out what other regions have, and count their entries; wide ones take in what they reach. So most code is translated once, and compiled
+   * twice, with more around it, only where it is executed very often.
+   */
+  readonly wide: boolean;
   /** Block 0 is the entry. */
   readonly blocks: readonly Block[];
   /** RAM offsets of the pages, by displacement. */
@@ -108,14 +113,15 @@ const OUTSIDE = -1;
 const NOWHERE = Number.MIN_SAFE_INTEGER;
 
 /** The region that begins with the trace whose first micro-op is `first`, which is being executed: RIP_PAGE and the TLB in force are its. */
-export function formRegion(core: DataView, handlers: readonly Handler[], first: number): Region {
-  return new RegionFormer(core, handlers, first).form();
+export function formRegion(core: DataView, handlers: readonly Handler[], first: number, wide: boolean): Region {
+  return new RegionFormer(core, handlers, first, wide).form();
 }
 
 class RegionFormer {
   readonly #core: DataView;
   readonly #handlers: readonly Handler[];
   readonly #first: number;
+  readonly #wide: boolean;
   readonly #key: number;
   readonly #mode: number;
   readonly #ripPage: bigint;
@@ -124,10 +130,11 @@ class RegionFormer {
   readonly #traces = new Map<number, number>();
   #instructions = 0;
 
-  constructor(core: DataView, handlers: readonly Handler[], first: number) {
+  constructor(core: DataView, handlers: readonly Handler[], first: number, wide: boolean) {
     this.#core = core;
     this.#handlers = handlers;
     this.#first = first;
+    this.#wide = wide;
     this.#key = core.getInt32(first - UOP_SIZE + TRACE_KEY, true) >>> 0;
     this.#mode = core.getInt32(first - UOP_SIZE + TRACE_MODE, true);
     this.#ripPage = core.getBigUint64(RIP_PAGE, true);
@@ -156,6 +163,7 @@ class RegionFormer {
     return {
       key: this.#key,
       mode: this.#mode,
+      wide: this.#wide,
       blocks,
       pages: this.#pages,
       returnSites: returnSitesOf(drafts, blockAt),
@@ -214,9 +222,15 @@ class RegionFormer {
     const physical = this.#physical(page);
     if (physical === undefined) return;
     const first = this.#find(physical + (displacement & 0xfff));
-    if (first === 0 || TRACE_HOT - this.#core.getInt32(first - UOP_SIZE + TRACE_HEAT, true) < LEAST_ENTRIES) return;
+    if (first === 0 || !this.#takesPart(first - UOP_SIZE)) return;
     this.#pages.set(page, physical);
     this.#add(displacement, first);
+  }
+
+  #takesPart(trace: number): boolean {
+    const core = this.#core;
+    if (core.getInt32(trace + TRACE_TRANSLATED, true) !== 0) return this.#wide;
+    return TRACE_HOT - core.getInt32(trace + TRACE_HEAT, true) >= LEAST_ENTRIES;
   }
 
   /** RAM offset of another page, if the TLB has it for execution. Segments with a base or a limit stay in their page. */

@@ -13,6 +13,7 @@ import type { FlowGraph } from '../../jit/graph.ts';
 import { isDirect } from '../../jit/region.ts';
 import type { Block, Region } from '../../jit/region.ts';
 import * as L from '../../layout.ts';
+import { TRACE_HEAT } from '../../trace-layout.ts';
 import * as U from '../../uop.ts';
 import { SSE_UNAVAILABLE, inliningOf } from './inlining.ts';
 import { JitMachine } from './machine.ts';
@@ -31,6 +32,8 @@ export interface RegionImports {
   function(helper: string): number;
   /** Looks RIP up and goes there: () -> i32. */
   readonly dispatch: number;
+  /** Tells the translator that a region has been entered often: (first micro-op). */
+  readonly hotTrace: number;
   /** The interpreter's functions for instructions: (micro-op) -> next, by handler number. */
   readonly handlerType: number;
   readonly handlerTable: number;
@@ -162,6 +165,7 @@ class RegionWriter implements RegionHost {
     body.set(ripPage, body.load('i64.load', 0, L.RIP_PAGE));
     // A page that begins below offset 0 of its segment: offsets wrap.
     if ((this.mode & L.MODE_CODE64) === 0) body.if(lessS(ripPage.get(), 0n), () => body.return(INTERPRET), undefined, false);
+    if (!this.#region.wide) this.#countEntry();
     body.set(this.#machine.tlb, body.load('i32.load', 0, L.TLB_PTR));
     if (this.#usesSse) {
       body.set(this.#machine.sseOff, body.load('i32.load', 0, L.SSE_OFF));
@@ -181,6 +185,15 @@ class RegionWriter implements RegionHost {
     body.store('i64.store', 0, this.#exitRip.get(), L.RIP);
     body.if(this.#exit.get(), () => body.return(INTERPRET), undefined, false);
     body.returnCall(this.#imports.dispatch, []);
+  }
+
+  /** In the header of the first trace, as the interpreter does. */
+  #countEntry(): void {
+    const body = this.#body;
+    const first = this.#region.blocks[0]!.uops;
+    const heat = body.let('i32', sub(body.load('i32.load', 0, first - U.UOP_SIZE + TRACE_HEAT) as Bit, 1));
+    body.store('i32.store', 0, heat, first - U.UOP_SIZE + TRACE_HEAT);
+    body.if(eq(heat, 0), () => body.call(this.#imports.hotTrace, [first]), undefined, false);
   }
 
   /** Registers from core memory into their locals. */
