@@ -49,7 +49,8 @@ export function accelerator(text: string): string {
 
 /** The cap of a KeyboardEvent.code: `KeyF` -> F, `Delete` -> Del. */
 export function codeCap(code: string): string {
-  return code === 'Delete' ? 'Del' : code.replace(/^(Key|Digit)/, '');
+  const sign = { Delete: 'Del', Equal: '+', Minus: '−' }[code];
+  return sign ?? code.replace(/^(Key|Digit)/, '');
 }
 
 const hostCaps: Readonly<Record<string, readonly [other: string, mac: string]>> = {

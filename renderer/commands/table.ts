@@ -31,6 +31,7 @@ import {
   Save,
   Scaling,
   ScrollText,
+  Search,
   Settings,
   SlidersHorizontal,
   SquareChevronRight,
@@ -41,10 +42,13 @@ import {
   Trash2,
   X,
   Activity,
+  ZoomIn,
+  ZoomOut,
 } from 'lucide-react';
 import type { LibraryMethods } from '../../vmm/protocol/methods.ts';
 import { libraryMethods } from '../../vmm/protocol/methods.ts';
 import { alive, type VmState } from '../../vmm/protocol/states.ts';
+import { MOST_ZOOM, stepZoom } from '../console/scale.ts';
 import { libraryTab, type MachineView, openTab, showView, stepTab } from '../state/layout-store.ts';
 import * as organise from '../library/organise.dom.ts';
 import { fork, takeSnapshot } from '../timeline/snapshot-actions.dom.ts';
@@ -279,6 +283,35 @@ export const commands: readonly Command[] = [
     enabled: onConsole,
     checked: ({ app }) => app.settings.getState().scaling === 'smooth',
     run: ({ app }) => app.changeSettings({ scaling: app.settings.getState().scaling === 'smooth' ? 'integer' : 'smooth' }),
+  },
+  {
+    id: 'zoom-in',
+    title: 'command.zoomIn',
+    group: 'screen',
+    icon: ZoomIn,
+    hostKey: 'Equal',
+    enabled: (c) => onConsole(c) && c.app.transient.getState().zoom < MOST_ZOOM,
+    run: ({ app }) => app.transient.setState(({ zoom }) => ({ zoom: stepZoom(zoom, 1) })),
+  },
+  {
+    id: 'zoom-out',
+    title: 'command.zoomOut',
+    group: 'screen',
+    icon: ZoomOut,
+    hostKey: 'Minus',
+    enabled: (c) => onConsole(c) && c.app.transient.getState().zoom > 1,
+    run: ({ app }) => app.transient.setState(({ zoom }) => ({ zoom: stepZoom(zoom, -1) })),
+  },
+  {
+    id: 'find-text',
+    title: 'command.findText',
+    group: 'screen',
+    icon: Search,
+    hostKey: 'KeyL',
+    shortcut: 'Mod+F',
+    enabled: (c) => onConsole(c) && c.session?.store.getState().textMode === true,
+    checked: ({ app }) => app.transient.getState().find,
+    run: ({ app }) => app.transient.setState(({ find }) => ({ find: !find })),
   },
   {
     id: 'screenshot',

@@ -12,6 +12,7 @@ import { useApp, useSessionState, useSettings } from '../state/context.dom.tsx';
 import type { MachineSession } from '../state/session.dom.ts';
 import { Button } from '../ui/button.dom.tsx';
 import { Notice } from '../ui/feedback.dom.tsx';
+import { FindBar, FindMarks, useFinding } from './find-bar.dom.tsx';
 import { place, type Size } from './scale.ts';
 import { Announcer, TextLayer } from './text-layer.dom.tsx';
 import { useFullScreen } from './use-full-screen.dom.ts';
@@ -34,7 +35,11 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
   const announce = useSettings((s) => s.announceScreen);
   const selecting = useStore(app.transient, (s) => s.selectText) && text !== undefined;
   const room = useRoom(stage);
-  const placement = place(mode, room, scaling, window.devicePixelRatio);
+  const zoom = useStore(app.transient, (s) => s.zoom);
+  const placement = place(mode, room, scaling, window.devicePixelRatio, zoom);
+  const find = useStore(app.transient, (s) => s.find) && text !== undefined;
+  const finding = useFinding(find ? text : undefined);
+  const closeFind = useCallback(() => app.transient.setState({ find: false }), [app]);
   const [isFull, toggleFullScreen] = useFullScreen();
   const running = vm.state === 'running';
 
@@ -78,8 +83,8 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
   }, [link, capture]);
 
   useEffect(() => {
-    if (selecting) release();
-  }, [selecting, release]);
+    if (selecting || find) release();
+  }, [selecting, find, release]);
 
   return (
     <div className="stage" ref={stage} data-captured={keyboard.captured ? '' : undefined} data-full={isFull ? '' : undefined}>
@@ -97,7 +102,8 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
           />
         </div>
       )}
-      <div className="screen-room">
+      {find && <FindBar finding={finding} close={closeFind} />}
+      <div className="screen-room" data-zoomed={zoom > 1 || undefined}>
         <div
           className="screen-frame"
           style={{ width: placement.width, height: placement.height }}
@@ -121,6 +127,7 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
             }}
           />
           {text !== undefined && <TextLayer text={text} size={placement} selectable={selecting} />}
+          {find && <FindMarks finding={finding} text={text} size={placement} />}
           {vm.state === 'paused' && <PausedOverlay vm={vm} session={session} />}
         </div>
         {mode.width === 0 && (
@@ -185,7 +192,8 @@ function useRoom(element: React.RefObject<HTMLElement | null>): Size {
     const target = element.current?.querySelector('.screen-room');
     if (!target) return undefined;
     const observer = new ResizeObserver(([entry]) => {
-      if (entry) setRoom({ width: entry.contentRect.width, height: entry.contentRect.height });
+      const [box] = entry?.borderBoxSize ?? []; // its scroll bars, when zoomed, take nothing away
+      if (box) setRoom({ width: box.inlineSize, height: box.blockSize });
     });
     observer.observe(target);
     return () => observer.disconnect();

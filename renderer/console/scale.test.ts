@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Mode, pixelAspect, place } from './scale.ts';
+import { type Mode, pixelAspect, place, stepZoom } from './scale.ts';
 
 const square = (width: number, height: number): Mode => ({ width, height, aspect: [0, 0] });
 const vga = (width: number, height: number): Mode => ({ width, height, aspect: [4, 3] });
@@ -23,6 +23,14 @@ describe('screen placement', () => {
     expect(smooth.width).toBeCloseTo(800);
     expect(smooth.height).toBeCloseTo(600);
     expect(place(vga(320, 200), { width: 800, height: 600 }, 'integer')).toEqual({ width: 640, height: 400, factor: 2, sharp: true });
+  });
+
+  it('zooms by whole numbers where pixels are whole, and by steps that end', () => {
+    const room = { width: 700, height: 500 };
+    expect(place(square(640, 480), room, 'integer', 1, 2)).toEqual({ width: 1280, height: 960, factor: 2, sharp: true });
+    expect(place(square(320, 240), room, 'integer', 1, 1.5)).toMatchObject({ factor: 3, sharp: true });
+    expect(place(square(640, 480), { width: 320, height: 240 }, 'integer', 1, 2)).toMatchObject({ factor: 1 });
+    expect([stepZoom(1, 1), stepZoom(4, 1), stepZoom(1.5, -1), stepZoom(1, -1)]).toEqual([1.5, 4, 1, 1]);
   });
 
   it('knows the shape of pixels', () => {

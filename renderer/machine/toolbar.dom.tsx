@@ -82,7 +82,8 @@ export function MachineToolbar({ vm, compact = false }: { vm: VmSummary; compact
           label={t('machine.more')}
           groups={groupsOf(
             [
-              ['select-text', 'copy-text'],
+              ['zoom-in', 'zoom-out'],
+              ['find-text', 'select-text', 'copy-text'],
               ['tear-off'],
               ['rename', 'clone', 'move-to-folder', 'edit-tags', 'private', 'autostart', 'reveal'],
               ['delete'],

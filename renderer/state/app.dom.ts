@@ -23,6 +23,10 @@ interface Transient {
   readonly renaming: string | undefined;
   /** The text of a text-mode screen can be selected, and the mouse is the person's. */
   readonly selectText: boolean;
+  /** The bar that searches a text-mode screen is open. */
+  readonly find: boolean;
+  /** How much larger than its room a screen is drawn; 1 fits. */
+  readonly zoom: number;
   /** Little room: the panels float over the centre, one at a time, and close when something is chosen. */
   readonly narrow: boolean;
   readonly overlay: 'sidebar' | 'inspector' | undefined;
@@ -56,6 +60,8 @@ export class App {
     confirmation: undefined,
     renaming: undefined,
     selectText: false,
+    find: false,
+    zoom: 1,
     narrow: false,
     overlay: undefined,
     revision: 0,

@@ -171,15 +171,17 @@ export function SearchField({
   value,
   onChange,
   placeholder,
+  autoFocus = false,
 }: {
   label: string;
   clear: string;
   value: string;
   onChange: (value: string) => void;
   placeholder: string;
+  autoFocus?: boolean;
 }) {
   return (
-    <AriaSearchField className="search" aria-label={label} value={value} onChange={onChange}>
+    <AriaSearchField className="search" aria-label={label} value={value} onChange={onChange} autoFocus={autoFocus}>
       <Search aria-hidden />
       <Input className="input" placeholder={placeholder} />
       <IconButton icon={X} label={clear} size="s" />

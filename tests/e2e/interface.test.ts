@@ -65,6 +65,43 @@ describeWithChromium('the interface', () => {
     await page.getByText('The image ends before the size it claims').waitFor();
   });
 
+  it('finds text on the screen, and goes from place to place', async () => {
+    page = await pages.open('console');
+    await page.locator('.capture-bar[data-captured]').waitFor();
+    await page.keyboard.press('ControlRight');
+    await page.keyboard.press('Control+KeyF');
+    await page.keyboard.type('com');
+    await page.getByText('1 of 4').waitFor(); // “compiled”, COMMAND COM and SNAKE COM
+    await page.keyboard.press('Enter');
+    await page.getByText('2 of 4').waitFor();
+    expect(await page.locator('.find-marks > span').count()).toBe(4);
+    await page.keyboard.type('x');
+    await page.getByText('not there').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.find-bar').waitFor({ state: 'detached' });
+    expect(await inputOf(page, 'FreeDOS')).not.toContain(key('KeyX', true));
+  });
+
+  it('zooms, and the screen scrolls', async () => {
+    page = await pages.open('console');
+    await page.locator('.capture-bar[data-captured]').waitFor();
+    const width = () => page.locator('.screen-frame').evaluate((frame) => frame.clientWidth);
+    const before = await width();
+    const press = async (code: string) => {
+      await page.keyboard.down('ControlRight');
+      await page.keyboard.press(code);
+      await page.keyboard.up('ControlRight');
+    };
+    await press('Equal');
+    await press('Equal');
+    await page.locator('.screen-room[data-zoomed]').waitFor();
+    expect(await width()).toBe(2 * before);
+    expect(await page.locator('.screen-room').evaluate((room) => room.scrollWidth > room.clientWidth)).toBe(true);
+    await press('Minus');
+    await press('Minus');
+    expect(await width()).toBe(before);
+  });
+
   it('gives keys to the guest by position, and takes them back when the host key is tapped', async () => {
     page = await pages.open('console');
     await page.locator('.capture-bar[data-captured]').waitFor();
