@@ -109,7 +109,7 @@ export class PhysicalMap {
   readonly table: Uint32Array;
   readonly #mapListeners: MapListener[] = [];
   readonly #writeListeners: WriteListener[] = [];
-  /** Told the offset of a page of guest memory before its first write since `watchWrites`. */
+  /** Told where in guest memory, before the first write to a page since `watchWrites`. */
   firstWrite: (offset: number) => void = () => undefined;
   #changedFrom = Infinity;
   #changedTo = 0;

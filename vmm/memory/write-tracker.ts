@@ -1,4 +1,4 @@
-import { PAGE_SHIFT, type PhysicalMap } from './physical-map.ts';
+import { PAGE_SHIFT, PAGE_SIZE, type PhysicalMap } from './physical-map.ts';
 
 /** Wants to know of the first write to each page of RAM in an epoch. `offset` is where the page lies in guest memory; it still has its old contents. */
 export type BeforeWrite = (page: number, offset: number) => void;
@@ -46,6 +46,7 @@ export class WriteTracker {
     const page = offset >>> PAGE_SHIFT;
     if (page >= this.pages) return; // video memory says what was written in its own way
     this.changed[page] = 1;
-    for (const listener of this.#listeners) listener(page, offset);
+    // A store may be told by where it begins; what is kept is the page.
+    for (const listener of this.#listeners) listener(page, page * PAGE_SIZE);
   }
 }
