@@ -52,6 +52,10 @@ export interface SmallMachine extends BuiltMachine {
 export interface SmallMachineParts {
   readonly accelerator?: Accelerator;
   readonly boot?: BootFiles;
+  /** ns, of a machine whose time is real. */
+  readonly hostTime?: () => number;
+  /** In place of the host's SeaBIOS; there is no video BIOS then. */
+  readonly bios?: Uint8Array;
   /** What network controllers are plugged into, by id. `ring`: there is something to `drain`. */
   readonly nets?: (ring: () => void) => ReadonlyMap<string, NetBackend & { drain(): void }>;
 }
@@ -59,18 +63,18 @@ export interface SmallMachineParts {
 export function smallMachine(
   config: Partial<VmConfigInput>,
   media: Readonly<Record<string, Uint8Array>>,
-  { accelerator: accel = (interpreter ??= accelerator()), boot, nets: netsOf = () => new Map() }: SmallMachineParts = {},
+  { accelerator: accel = (interpreter ??= accelerator()), boot, bios, hostTime, nets: netsOf = () => new Map() }: SmallMachineParts = {},
 ): SmallMachine {
   const doorbell = new Int32Array(new SharedArrayBuffer(4));
   const nets = netsOf(() => void Atomics.add(doorbell, 0, 1));
   const disks = new Map(Object.entries(media).map(([id, bytes]) => [id, new MemoryBackend(new Uint8Array(bytes))]));
   const serial: number[] = [];
-  const vgaBios = firmwareFile('vgabios-stdvga.bin');
+  const vgaBios = bios === undefined ? firmwareFile('vgabios-stdvga.bin') : undefined;
   const built = buildMachine(
     parseConfig({ id: '00000000-0000-4000-8000-000000000001', name: 'test', memory: 16, time: 'virtual', seed: 1, ...config }),
     {
       accelerator: accel,
-      hostTime: () => 0,
+      hostTime: hostTime ?? (() => 0),
       wallTime: () => 1e9,
       localOffset: () => 0,
       random: () => 4,
@@ -80,7 +84,7 @@ export function smallMachine(
         for (const net of nets.values()) net.drain();
       },
       events: { reset: () => undefined, leds: () => undefined, tray: () => undefined, notice: () => undefined, pointerMode: () => undefined },
-      bios: firmwareFile('bios-256k.bin')!,
+      bios: bios ?? firmwareFile('bios-256k.bin')!,
       ...(vgaBios && { vgaBios }),
       boot,
       disks,
