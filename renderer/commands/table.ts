@@ -28,6 +28,7 @@ import {
   Plus,
   Power,
   RotateCcw,
+  Rewind,
   Save,
   Scaling,
   ScrollText,
@@ -51,7 +52,7 @@ import { alive, type VmState } from '../../vmm/protocol/states.ts';
 import { MOST_ZOOM, stepZoom } from '../console/scale.ts';
 import { libraryTab, type MachineView, openTab, showView, stepTab } from '../state/layout-store.ts';
 import * as organise from '../library/organise.dom.ts';
-import { fork, takeSnapshot } from '../timeline/snapshot-actions.dom.ts';
+import { fork, rewind, takeSnapshot } from '../timeline/snapshot-actions.dom.ts';
 import * as act from './actions.dom.ts';
 import type { Command, CommandContext } from './command.ts';
 
@@ -226,6 +227,15 @@ export const commands: readonly Command[] = [
     hostKey: 'KeyT',
     enabled: when('snapshot.take'),
     run: ({ app, vm }) => vm && takeSnapshot(app, vm),
+  },
+  {
+    id: 'rewind',
+    title: 'command.rewind',
+    group: 'machine',
+    icon: Rewind,
+    hostKey: 'KeyZ',
+    enabled: (context) => isAlive(context) && when('rewind.step')(context),
+    run: ({ app, vm }) => vm && rewind(app, vm),
   },
   {
     id: 'fork',

@@ -10,7 +10,9 @@ export type CaptureEffect =
   | { readonly do: 'key'; readonly code: string; readonly down: boolean }
   | { readonly do: 'release' }
   /** Host key + another key: a command of ours; the guest sees neither. */
-  | { readonly do: 'host'; readonly code: string };
+  | { readonly do: 'host'; readonly code: string }
+  /** The other key of such a pair, or the host key, was let go: for commands that last while they are held. */
+  | { readonly do: 'hostUp' };
 
 export interface CaptureState {
   /** Codes that the guest believes are down. */
@@ -44,7 +46,7 @@ export function keyDown(state: CaptureState, code: string, hostKey: HostKey, now
 export function keyUp(state: CaptureState, code: string, hostKey: HostKey): Step {
   if (code === hostKey) {
     const tapped = state.host === 'down';
-    return { state: { ...state, host: 'up' }, effects: tapped ? [{ do: 'release' }] : [] };
+    return { state: { ...state, host: 'up' }, effects: [tapped ? { do: 'release' } : { do: 'hostUp' }] };
   }
   // Windows gives PrintScreen to pages only when it goes up.
   if (code === 'PrintScreen' && !state.down.has(code) && state.host === 'up') {
@@ -56,7 +58,7 @@ export function keyUp(state: CaptureState, code: string, hostKey: HostKey): Step
       ],
     };
   }
-  if (!state.down.has(code)) return stay(state);
+  if (!state.down.has(code)) return state.host === 'used' ? { state, effects: [{ do: 'hostUp' }] } : stay(state);
   const down = new Set(state.down);
   down.delete(code);
   const effects: CaptureEffect[] = [{ do: 'key', code, down: false }];

@@ -1,4 +1,4 @@
-import { Play } from 'lucide-react';
+import { Play, Rewind } from 'lucide-react';
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useStore } from 'zustand';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
@@ -18,6 +18,7 @@ import { Announcer, TextLayer } from './text-layer.dom.tsx';
 import { useFullScreen } from './use-full-screen.dom.ts';
 import { type Keyboard, useKeyboard } from './use-keyboard.dom.ts';
 import { useMouse } from './use-mouse.dom.ts';
+import { type Rewinding, useRewind } from './use-rewind.dom.ts';
 
 /** A running machine's screen, keyboard and mouse. */
 export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSession }) {
@@ -43,15 +44,20 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
   const [isFull, toggleFullScreen] = useFullScreen();
   const running = vm.state === 'running';
 
+  const { at: rewinding, hold, letGo } = useRewind(app, session, vm);
   const hostCommand = useCallback(
     (code: string) => {
       const context = contextOf(app, vm.id);
+      if (code === command('rewind').hostKey && command('rewind').enabled(context)) {
+        hold();
+        return;
+      }
       const found = commands.find((c) => c.hostKey === code && c.enabled(context));
       if (found) runCommand(found, context);
     },
-    [app, vm.id],
+    [app, vm.id, hold],
   );
-  const keyboard = useKeyboard(app, session, frame, hostCommand);
+  const keyboard = useKeyboard(app, session, frame, hostCommand, letGo);
   const { capture, release, tap } = keyboard;
 
   const onEscapeTaken = useCallback(() => tap('Escape'), [tap]);
@@ -108,7 +114,7 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
           className="screen-frame"
           style={{ width: placement.width, height: placement.height }}
           data-empty={mode.width === 0 ? '' : undefined}
-          data-paused={vm.state === 'paused' ? '' : undefined}
+          data-paused={vm.state === 'paused' && rewinding === undefined ? '' : undefined}
         >
           <div
             ref={frame}
@@ -128,7 +134,7 @@ export function LiveConsole({ vm, session }: { vm: VmSummary; session: MachineSe
           />
           {text !== undefined && <TextLayer text={text} size={placement} selectable={selecting} />}
           {find && <FindMarks finding={finding} text={text} size={placement} />}
-          {vm.state === 'paused' && <PausedOverlay vm={vm} session={session} />}
+          {rewinding !== undefined ? <RewindOverlay {...rewinding} /> : vm.state === 'paused' && <PausedOverlay vm={vm} session={session} />}
         </div>
         {mode.width === 0 && (
           <p className="screen-wait" role="status">
@@ -166,6 +172,19 @@ function CaptureBar({ keyboard, locked, absolute }: { keyboard: Keyboard; locked
           <span className="visually-hidden">{t('console.holding')}</span>
         </span>
       )}
+    </div>
+  );
+}
+
+function RewindOverlay({ back, most }: Rewinding) {
+  const t = useText();
+  return (
+    <div className="rewind-overlay" role="status">
+      <Rewind aria-hidden />
+      <span>{t('rewind.back', { seconds: Math.round(back) })}</span>
+      <span className="rewind-track" aria-hidden>
+        <span style={{ insetInlineEnd: `${most === 0 ? 0 : (back / most) * 100}%` }} />
+      </span>
     </div>
   );
 }

@@ -25,6 +25,7 @@ export function useKeyboard(
   session: MachineSession,
   element: RefObject<HTMLElement | null>,
   onHostCommand: (code: string) => void,
+  onHostUp: () => void,
 ): Keyboard {
   const [captured, setCaptured] = useState(false);
   const [escape, setEscape] = useState(0);
@@ -32,10 +33,13 @@ export function useKeyboard(
   const isCaptured = useRef(false);
   const hostCommand = useRef(onHostCommand);
   hostCommand.current = onHostCommand;
+  const hostUp = useRef(onHostUp);
+  hostUp.current = onHostUp;
 
   const release = useCallback(() => {
     state.current = idleCapture;
     setEscape(0);
+    hostUp.current();
     if (!isCaptured.current) return;
     isCaptured.current = false;
     setCaptured(false);
@@ -59,6 +63,7 @@ export function useKeyboard(
       function one(effect: CaptureEffect): void {
         if (effect.do === 'release') release();
         else if (effect.do === 'host') hostCommand.current(effect.code);
+        else if (effect.do === 'hostUp') hostUp.current();
         else if (session.isOpen) session.client.notify('input.key', { code: effect.code, down: effect.down });
       }
     },

@@ -12,6 +12,7 @@ import { ExtrasSection, KernelSection } from './more-sections.dom.tsx';
 import { GuestView } from './guest-view.dom.tsx';
 import { BootSection, DisplaySection, GeneralSection, NetworkSection, PortsSection, ProcessorSection } from './sections.dom.tsx';
 import { DrivesSection } from './drives-section.dom.tsx';
+import { TimeSection } from './time-section.dom.tsx';
 
 /** Every option of the configuration. Changes are collected and applied together; what waits for the next start is said. */
 export function HardwareView({ vm }: { vm: VmSummary }) {
@@ -63,6 +64,7 @@ export function HardwareView({ vm }: { vm: VmSummary }) {
         <DisplaySection {...section} />
         <BootSection {...section} />
         <KernelSection {...section} />
+        <TimeSection {...section} />
         <ExtrasSection {...section} />
         {session && <GuestView session={session} />}
       </div>

@@ -32,6 +32,15 @@ export async function goTo(app: App, vm: VmSummary, snapshot: SnapshotInfo): Pro
   });
 }
 
+/** Ten seconds back, from a menu; holding the key goes as far as one likes. */
+export async function rewind(app: App, vm: VmSummary): Promise<void> {
+  const { points } = await app.client.call('rewind.step', { vm: vm.id, by: 0 });
+  const { points: left, at } = await app.client.call('rewind.step', { vm: vm.id, by: -points.filter(({ ago }) => ago < 10_000).length });
+  await app.client.call('rewind.release', { vm: vm.id });
+  const back = left.find(({ number }) => number === at)?.ago ?? 0;
+  app.notices.show({ tone: 'ok', title: translate('rewind.went', { seconds: Math.round(back / 1000) }) });
+}
+
 /** Asks, because it cannot be undone. */
 export function freeSnapshot(app: App, vm: VmSummary, snapshot: SnapshotInfo): void {
   app.transient.setState({

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import type { Nic } from '../../vmm/protocol/config-net.ts';
-import type { Drive } from '../../vmm/protocol/config-drives.ts';
+import { busSlots, type Drive } from '../../vmm/protocol/config-drives.ts';
 import { regionWorker } from '../../vmm/process/region-worker.node.ts';
 import { behind, cpio } from './cpio.ts';
 import { EchoCable } from './echo-cable.ts';
@@ -83,7 +83,7 @@ function boot(): Linux {
       drives: [{ bus: values.bus as Drive['bus'], file: 'disk' }],
       nics: [{ model: values.nic as Nic['model'] }],
     },
-    { [values.bus === 'ide' ? 'hda' : `${values.bus}0`]: new Uint8Array(DISK) },
+    { [busSlots[values.bus as Drive['bus']][0]!]: new Uint8Array(DISK) },
     {
       accelerator: accel,
       boot: { kernel: kernelFile, initrd: initrdFile, append: 'console=ttyS0,115200 rdinit=/work', modules: [] },

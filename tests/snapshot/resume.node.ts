@@ -63,8 +63,8 @@ try {
   console.log(`came to its prompt at ${await guestTime()} s of guest time`);
 } catch (error) {
   console.log(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
-  console.log(serial().slice(-1500));
-  console.log(readFileSync(join(machine.directory, 'vm.log'), 'utf8').slice(-1500));
+  console.log(serial().slice(-9000));
+  console.log(readFileSync(join(machine.directory, 'strate.log'), 'utf8').slice(-9000));
   process.exitCode = 1;
 } finally {
   await machine.powerOff().catch(() => undefined);

@@ -14,7 +14,7 @@ import type { Doing } from './main.node.ts';
 import { ownJob } from './own-job.node.ts';
 import { print, printable, say, table } from './output.node.ts';
 
-type SnapshotMethod = Extract<keyof LibraryMethods, `snapshot.${string}` | 'vm.save' | 'vm.discardState' | 'vm.endUndo'>;
+type SnapshotMethod = Extract<keyof LibraryMethods, `snapshot.${string}` | `rewind.${string}` | 'vm.save' | 'vm.discardState' | 'vm.endUndo'>;
 
 /** Calls a method of the library as a client of a server would. */
 async function call<M extends SnapshotMethod>(
@@ -40,6 +40,33 @@ export function addSnapshotCommands(program: Command, does: Doing): void {
         withLibrary(async (library) => {
           const entry = await findVm(library, vm);
           await call(library, entry, 'vm.save', {});
+        }),
+      ),
+    );
+
+  program
+    .command('rewind')
+    .description('put a running machine so many seconds back (its configuration must give it memory for that: rewind.budget)')
+    .argument('<vm>')
+    .argument('[seconds]', 'default: 10', '10')
+    .option('--list', 'only tell how far back one can go')
+    .action(
+      does((vm: string, seconds: string, { list }: { list?: boolean }) =>
+        withLibrary(async (library) => {
+          const entry = await findVm(library, vm);
+          const wanted = Number(seconds);
+          if (!(wanted > 0)) throw new VmmError('usage', `${seconds} is no number of seconds`);
+          const before = list === true ? await call(library, entry, 'rewind.info', {}) : await call(library, entry, 'rewind.step', { by: 0 });
+          if (list === true) {
+            print(
+              `${((before.points[0]?.ago ?? 0) / 1000).toFixed(1)} s in ${before.points.length} points, ${mib(before.bytes)} of ${mib(before.budget)} MiB`,
+            );
+            return;
+          }
+          const back = before.points.filter(({ ago }) => ago < wanted * 1000).length;
+          const { points, at } = await call(library, entry, 'rewind.step', { by: -back });
+          await call(library, entry, 'rewind.release', {});
+          say(`went back ${((points.find(({ number }) => number === at)?.ago ?? 0) / 1000).toFixed(1)} s`);
         }),
       ),
     );

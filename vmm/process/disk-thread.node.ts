@@ -94,6 +94,13 @@ function layersOf(config: VmConfig, io: IoThread, open: ReadonlyMap<string, Open
       return [...open].filter(([, { drive }]) => settled.has(drive)).map(([id]) => id);
     },
     flush: () => io.flush(),
+    forgetPoints: (before) => io.forgetPoints(before),
+    async differing(point) {
+      const numbers = new Set(await io.differing(point));
+      return [...open].filter(([, { drive }]) => numbers.has(drive)).map(([id]) => id);
+    },
+    fillLayers: (point) => io.fillLayers(point),
+    putLayersOn: (point) => io.putLayersOn(point),
     replace: (drive, file, parentFolders) => io.replace(numberOf(drive), file, 'qcow2', parentFolders),
     async insert(drive, file) {
       if (file === null) await drives.eject(drive, true);

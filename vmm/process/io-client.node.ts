@@ -73,6 +73,22 @@ export class IoThread {
     await this.#ask('replace', { method: 'replace', params: { drive, file, format, parentFolders } });
   }
 
+  forgetPoints(before: number): Promise<IoAnswers['forgetPoints']> {
+    return this.#ask('forgetPoints', { method: 'forgetPoints', params: { before } });
+  }
+
+  differing(point: number): Promise<readonly number[]> {
+    return this.#ask('differing', { method: 'differing', params: { point } });
+  }
+
+  async fillLayers(point: number): Promise<void> {
+    await this.#ask('fillLayers', { method: 'fillLayers', params: { point } });
+  }
+
+  async putLayersOn(point: number): Promise<void> {
+    await this.#ask('putLayersOn', { method: 'putLayersOn', params: { point } });
+  }
+
   async retry(): Promise<void> {
     await this.#ask('retry', { method: 'retry' });
   }

@@ -47,6 +47,14 @@ export type IoRequest =
         readonly parentFolders: readonly string[];
       };
     }
+  /** Rewind: points before `number` are not needed any more; answers with what is kept. */
+  | { readonly method: 'forgetPoints'; readonly params: { readonly before: number } }
+  /** Rewind: what the prepared layers must hold for the disks to be as at a point; answers with the drives whose layers do. With nothing in flight. */
+  | { readonly method: 'fillLayers'; readonly params: { readonly point: number } }
+  /** Rewind: drives that differ from what they held at a point. */
+  | { readonly method: 'differing'; readonly params: { readonly point: number } }
+  /** Rewind: prepared layers go on top, and what came after the point is forgotten. */
+  | { readonly method: 'putLayersOn'; readonly params: { readonly point: number } }
   /** Tries again what the host could not do. */
   | { readonly method: 'retry' }
   /** Flushes and closes everything. */
@@ -61,6 +69,10 @@ export interface IoAnswers {
   settleLayers: readonly number[];
   flush: null;
   replace: null;
+  forgetPoints: { readonly bytes: number; readonly since: number };
+  fillLayers: null;
+  differing: readonly number[];
+  putLayersOn: null;
   retry: null;
   shutdown: null;
 }

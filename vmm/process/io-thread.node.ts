@@ -28,10 +28,14 @@ function serve(data: IoThreadData, control: MessagePort): void {
   });
   control.on('message', (message: ToIo | { readonly machine: MessagePort }) => {
     if ('machine' in message)
-      message.machine.on('message', (one: RingMessage | { readonly freeze: SharedArrayBuffer }) => {
-        if (typeof one === 'object' && 'freeze' in one) freeze(drives, new Int32Array(one.freeze));
-        else server.message(one);
-      });
+      message.machine.on(
+        'message',
+        (one: RingMessage | { readonly freeze: SharedArrayBuffer } | { readonly mark: number; readonly word: SharedArrayBuffer }) => {
+          if (typeof one === 'object' && 'freeze' in one) freeze(drives, new Int32Array(one.freeze));
+          else if (typeof one === 'object' && 'mark' in one) mark(drives, one.mark, new Int32Array(one.word));
+          else server.message(one);
+        },
+      );
     else void answer({ server, drives }, message, say);
   });
 }
@@ -39,6 +43,12 @@ function serve(data: IoThreadData, control: MessagePort): void {
 /** The machine thread waits for it, with nothing in flight. */
 function freeze(drives: ReadonlyMap<number, LayeredDrive>, word: Int32Array): void {
   for (const drive of drives.values()) drive.freeze();
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
+}
+
+function mark(drives: ReadonlyMap<number, LayeredDrive>, number: number, word: Int32Array): void {
+  for (const drive of drives.values()) drive.undo.mark(number);
   Atomics.store(word, 0, 1);
   Atomics.notify(word, 0);
 }
@@ -72,6 +82,23 @@ async function perform({ server, drives }: Attached, request: IoRequest): Promis
     case 'prepareLayer':
       await driveOf(drives, request.params.drive).prepare(request.params.file);
       return null;
+    case 'forgetPoints': {
+      const logs = [...drives.values()].map(({ undo }) => undo).filter(({ readOnly }) => !readOnly);
+      for (const log of logs) log.forgetBefore(request.params.before);
+      return { bytes: logs.reduce((sum, { bytes }) => sum + bytes, 0), since: logs.reduce((last, { since }) => Math.max(last, since), 0) };
+    }
+    case 'differing':
+      return [...drives].filter(([, { undo }]) => undo.bytes > 0 && undo.at(request.params.point).size > 0).map(([number]) => number);
+    case 'fillLayers':
+      for (const drive of drives.values()) await drive.fillPending(request.params.point);
+      return null;
+    case 'putLayersOn':
+      for (const drive of drives.values()) {
+        drive.freeze({ always: true });
+        drive.undo.wentBack(request.params.point);
+        drive.undo.mark(request.params.point);
+      }
+      return null;
     case 'abandonLayers':
       for (const drive of drives.values()) await drive.abandon();
       return null;
@@ -96,7 +123,7 @@ async function perform({ server, drives }: Attached, request: IoRequest): Promis
 
 async function open({ server, drives }: Attached, { policy, trace, ...request }: OpenRequest): Promise<IoAnswers['open']> {
   const drive = await LayeredDrive.open(request, { clock, trace: trace === undefined ? undefined : traceFile(trace) });
-  const number = server.attach(drive.node, policy);
+  const number = server.attach(drive.undo, policy);
   drives.set(number, drive);
   return { drive: number, size: drive.node.size, readOnly: drive.node.readOnly, file: request.file };
 }

@@ -6,11 +6,17 @@ import { openAlone, openImage } from '../storage/open.node.ts';
 import type { BlockNode } from '../storage/node.ts';
 import { OverlayNode } from '../storage/overlay.ts';
 import { SwitchNode } from '../storage/switch-node.ts';
+import { UndoLog } from '../storage/undo-log.ts';
 import type { OpenRequest } from './io-messages.ts';
+
+/** What a disk may remember between two points, bytes. */
+const MOST_UNDO = 64 << 20;
 
 export class LayeredDrive {
   /** What the guest reads and writes. */
   readonly node: SwitchNode;
+  /** The same, with what it held at points in the past. */
+  readonly undo: UndoLog;
   readonly #host: FilterHost;
   #throttle: ThrottleNode;
   #request: OpenRequest;
@@ -28,6 +34,7 @@ export class LayeredDrive {
     this.#host = host;
     const { node, throttle } = filtered(image, request.filters ?? {}, host);
     this.node = new SwitchNode(node);
+    this.undo = new UndoLog(this.node, MOST_UNDO);
     this.#throttle = throttle;
   }
 
@@ -51,16 +58,25 @@ export class LayeredDrive {
   }
 
   /** At once, with nothing in flight. A top that nothing was written to stays: what lies below it is what the snapshot holds. */
-  freeze(): void {
+  freeze({ always = false } = {}): void {
     const pending = this.#pending;
-    if (pending === undefined || this.#emptyAt === this.node.writes) return;
+    if (pending === undefined || (!always && this.#emptyAt === this.node.writes)) return;
     this.#pending = undefined;
     const node = new SwitchNode(this.#image);
     this.#frozen = { node, request: this.#request };
     this.#image = new OverlayNode(pending.node, node);
     this.#request = { ...this.#request, file: pending.file, format: 'qcow2' };
     this.node.set(this.#filtered());
-    this.#emptyAt = this.node.writes;
+    this.#emptyAt = always ? undefined : this.node.writes;
+  }
+
+  /** The prepared layer, if there is one, makes the disk what it was at a point. On return it survives a power cut. */
+  async fillPending(point: number): Promise<void> {
+    if (this.#pending === undefined) return;
+    await this.node.flush();
+    const { node } = this.#pending;
+    for (const [offset, bytes] of this.undo.at(point)) await node.write(offset, bytes);
+    await node.flush();
   }
 
   /** What was frozen becomes durable and is opened anew, for reading only: others may stand on it, too. @returns whether something was frozen */

@@ -30,7 +30,7 @@ function bench() {
     backend: () => medium(1_474_560),
     counts: new DiskCounts(),
     netCounts: new NetCounts(),
-    snapshots: { settle: () => true, freeze: () => undefined, hostTime: () => 0 },
+    snapshots: { settle: () => true, freeze: () => undefined, mark: () => undefined, hostTime: () => 0 },
   });
   const bios = new Uint8Array(65536).fill(0x90);
   const built = buildMachine(config, {

@@ -12,6 +12,7 @@ import { qtestBoard } from './qtest-board.ts';
 import { Qtest } from './qtest.ts';
 import { SerialLine } from './serial-line.ts';
 import { type SnapshotHost, SnapshotSide } from './snapshots/machine-side.ts';
+import { RewindSide } from './snapshots/rewind-side.ts';
 
 /** Guest time within which gathered output is passed on, ns. */
 const FLUSH_WITHIN = 1e6;
@@ -58,6 +59,7 @@ export class MachineControl {
   #built: BuiltMachine | undefined;
   #qtest: Qtest | undefined;
   #snapshots: SnapshotSide | undefined;
+  #rewind: RewindSide | undefined;
   #flushTimer: Timer | undefined;
   #tripleFaults = 0;
 
@@ -104,6 +106,7 @@ export class MachineControl {
   attach(built: BuiltMachine): void {
     this.#built = built;
     this.#snapshots = new SnapshotSide(built, this.#host.snapshots);
+    this.#rewind = new RewindSide(built, this.#host.snapshots);
     built.parts.serial.forEach((uart, port) => (this.serial[port]!.uart = uart));
     const { display } = built.parts;
     this.#host.say({ type: 'ready', ...(display && { display: { memory: display.memory, dirty: display.dirty } }) });
@@ -170,6 +173,16 @@ export class MachineControl {
         this.flush();
         return this.#host.say({ type: 'answer', id: message.id, answer });
       }
+      case 'rewindMark':
+        return this.#host.say({ type: 'answer', id: message.id, answer: this.#rewind!.mark(message.order.number) });
+      case 'rewindGo': {
+        const answer = this.#rewind!.go(message.order);
+        this.#flushTimer = undefined; // it was set for another time
+        this.flush();
+        return this.#host.say({ type: 'answer', id: message.id, answer });
+      }
+      case 'rewindStop':
+        return this.#rewind!.stop();
       case 'qtest':
         this.#qtest ??= new Qtest(qtestBoard(this.#machine), (line) => this.#host.say({ type: 'qtest', line }));
         this.#qtest.command(message.line);

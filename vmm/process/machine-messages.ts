@@ -2,7 +2,16 @@
  * What the control thread and the machine thread say to each other. The machine thread never waits: it looks at its port between slices, when
  * the doorbell word has changed. Byte arrays are copied; video memory, disk data and the doorbell are shared.
  */
-import type { CaptureAnswer, CaptureOrder, RestoreAnswer, RestoreOrder, SharedMemory } from './snapshots/messages.ts';
+import type {
+  CaptureAnswer,
+  CaptureOrder,
+  RestoreAnswer,
+  RestoreOrder,
+  RewindGoAnswer,
+  RewindGoOrder,
+  RewindMarkAnswer,
+  SharedMemory,
+} from './snapshots/messages.ts';
 import type { LogRecord } from '../base/log.ts';
 import type { Scanout } from '../display/scanout.ts';
 import type { PauseReason } from '../protocol/states.ts';
@@ -34,6 +43,8 @@ export interface Questions {
 export interface Orders {
   capture: { readonly order: CaptureOrder; readonly answer: CaptureAnswer };
   restore: { readonly order: RestoreOrder; readonly answer: RestoreAnswer };
+  rewindMark: { readonly order: { readonly number: number }; readonly answer: RewindMarkAnswer };
+  rewindGo: { readonly order: RewindGoOrder; readonly answer: RewindGoAnswer };
 }
 export type Question = keyof Questions;
 
@@ -66,6 +77,10 @@ export type ToMachine =
   /** The memory thread is done with the last capture. */
   | { readonly type: 'captured'; readonly stored: boolean }
   | { readonly type: 'restore'; readonly id: number; readonly order: RestoreOrder }
+  | { readonly type: 'rewindMark'; readonly id: number; readonly order: Orders['rewindMark']['order'] }
+  | { readonly type: 'rewindGo'; readonly id: number; readonly order: RewindGoOrder }
+  /** What was kept for rewind is not needed any more. */
+  | { readonly type: 'rewindStop' }
   | { readonly type: 'qtest'; readonly line: string };
 
 export type FromMachine =

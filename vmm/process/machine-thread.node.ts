@@ -87,7 +87,17 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
     say,
     counts,
     netCounts,
-    snapshots: { settle: () => disks.settleAll(), freeze: (word) => data.disks.port.postMessage({ freeze: word }), hostTime },
+    snapshots: {
+      settle: () => disks.settleAll(),
+      freeze: (word) => data.disks.port.postMessage({ freeze: word }),
+      mark(number, patience) {
+        const word = new SharedArrayBuffer(4);
+        data.disks.port.postMessage({ mark: number, word });
+        if (Atomics.wait(new Int32Array(word), 0, 0, patience) === 'timed-out')
+          throw new VmmError('host', 'the thread that serves the disks does not answer');
+      },
+      hostTime,
+    },
     backend: (drive, handle) => counts.counted(drive, disks.backend(handle)),
   });
   const drain = () => {

@@ -61,6 +61,8 @@ export class Session extends Emitter<SessionEvents> {
   readonly config: VmConfig;
   readonly serial: readonly SerialPort[];
   readonly input: InputState;
+  /** What must be done first, for a machine that stands somewhere else. */
+  beforeResume: () => Promise<void> = () => Promise.resolve();
   /** Resolves when the machine thread is gone. Never rejects. */
   readonly ended: Promise<RunEnd>;
   readonly #options: SessionOptions;
@@ -173,7 +175,8 @@ export class Session extends Emitter<SessionEvents> {
     return this.#reach('paused', { type: 'pause', reason: 'user' });
   }
 
-  resume(): Promise<void> {
+  async resume(): Promise<void> {
+    await this.beforeResume();
     if (this.#reason === 'io-error') this.#options.retryDisks?.();
     return this.#reach('running', { type: 'control', action: 'run' });
   }

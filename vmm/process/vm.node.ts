@@ -30,6 +30,7 @@ import { resolveIn } from './vm-folder.node.ts';
 const exitStatusOfUsage = 2;
 /** ms; drivers look every two seconds where they get no interrupt. */
 const UNPLUGGED = 2500;
+const MIB = 1 << 20;
 
 export interface VmOptions {
   readonly config: VmConfig;
@@ -144,6 +145,7 @@ export class Vm {
     }
     if (saved) await vm.#goOn(options.paused);
     vm.snapshots?.startTimeline(config.timeline);
+    vm.snapshots?.rewind.start(config.discardWrites ? 0 : config.rewind.budget * MIB);
     return vm;
   }
 

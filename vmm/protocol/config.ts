@@ -7,7 +7,7 @@ import { VmmError } from '../base/errors.ts';
 import { migrateConfig } from './config-migrate.ts';
 import { type Drive, driveSchema, type DriveInput, placeDrives } from './config-drives.ts';
 import { nicSchema } from './config-net.ts';
-import { timelineSettingsSchema } from './snapshots.ts';
+import { rewindSettingsSchema, timelineSettingsSchema } from './snapshots.ts';
 import { hostPath, line } from './text.ts';
 import { describeIssues, type Issue, issueLine } from './issues.ts';
 
@@ -140,6 +140,8 @@ export const vmConfigSchema = z.strictObject({
 
   /** Snapshots that are taken by themselves. */
   timeline: timelineSettingsSchema.prefault({}),
+  /** The last minutes, to be gone back to. */
+  rewind: rewindSettingsSchema.prefault({}),
   /** Undo disks: what a session writes is kept apart until somebody says `commit` or `discard` after power-off (`ask`), or is discarded at power-off. */
   undo: z.enum(['off', 'ask', 'discard']).default('off'),
   /** It is not started; machines are made of it. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { method } from './method.ts';
 import { vmRef, vmSummarySchema } from './shared.ts';
-import { snapshotInfoSchema, snapshotTreeSchema } from './snapshots.ts';
+import { rewindInfoSchema, snapshotInfoSchema, snapshotTreeSchema } from './snapshots.ts';
 import { alive, stopped, type VmState } from './states.ts';
 import { hostPath, line } from './text.ts';
 
@@ -48,6 +48,19 @@ function common<S extends Record<string, z.ZodType>>(of: S) {
       params: { ...of, snapshot },
       result: { png: z.string().nullable() },
     }),
+    'rewind.info': method({
+      summary: 'Moments of the last minutes that a running machine can go back to (`rewind.budget` in its configuration)',
+      params: of,
+      result: rewindInfoSchema.shape,
+      when: alive,
+    }),
+    'rewind.step': method({
+      summary: 'Go so many moments (about a second each) back, or forth again; the machine stands there until it is released',
+      params: { ...of, by: z.int().min(-100_000).max(100_000).default(-1) },
+      result: rewindInfoSchema.shape,
+      when: alive,
+    }),
+    'rewind.release': method({ summary: 'Go on from the moment that was gone to; what came after is gone', params: of, when: alive }),
     'snapshot.diff': method({
       summary: 'What changed between a snapshot and another (default: its parent): bytes of memory and of each disk',
       params: { ...of, snapshot, other: snapshot.optional() },

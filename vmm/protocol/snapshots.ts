@@ -37,6 +37,24 @@ export const timelineSettingsSchema = z.strictObject({
     .default(2048),
 });
 
+export const rewindSettingsSchema = z.strictObject({
+  /** MiB of memory for the last minutes; 0: they are not kept. */
+  budget: z.int().min(0).max(8192).default(0),
+});
+
+export const rewindInfoSchema = z.looseObject({
+  /** Moments that can be gone to, oldest first; `ago`: ms of guest time before the newest. */
+  points: z.array(z.object({ number: z.number(), ago: z.number() })),
+  /** Where the machine stands; null: it goes its own way. */
+  at: z.number().nullable(),
+  /** Memory that is taken, and may be. */
+  bytes: z.number(),
+  budget: z.number(),
+  /** ms the guest stood still for the newest point. */
+  pause: z.number(),
+});
+export type RewindInfo = z.output<typeof rewindInfoSchema>;
+
 export const snapshotTreeSchema = z.looseObject({
   /** Parents before their children. */
   snapshots: z.array(snapshotInfoSchema),

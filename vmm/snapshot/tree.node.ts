@@ -193,6 +193,22 @@ export class SnapshotTree {
     this.cleanUp();
   }
 
+  /** New layers above the present of these drives, to be filled before `commit` makes them the present. `drives`: all that are written to. */
+  async planAbove(
+    drives: readonly Drive[],
+    wanted: readonly string[],
+    sizeOf: (drive: string) => number,
+  ): Promise<{ tops: Record<string, string>; commit(): void }> {
+    const manifest = await this.#withRoots(drives, sizeOf);
+    const { present } = manifest;
+    const below = Object.fromEntries(wanted.map((drive) => [drive, present.disks[drive]!]));
+    const { layers, disks } = await this.#newLayers(manifest, below);
+    return {
+      tops: this.#filesOf(layers, disks),
+      commit: () => this.commit({ ...manifest, layers, present: { ...present, disks: { ...present.disks, ...disks } } }),
+    };
+  }
+
   #filesOf(layers: Manifest['layers'], disks: Readonly<Record<string, string>>): Record<string, string> {
     return Object.fromEntries(Object.entries(disks).map(([drive, id]) => [drive, this.layerPath(layers[id]!)]));
   }

@@ -79,6 +79,11 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
       const entry = library.find(vm);
       return { ...(await difference(treeOf(entry), storeOf(entry.directory), snapshot, other)) };
     },
+    'rewind.info': async ({ vm }) => (await library.find(vm).machine()).call('rewind.info', {}),
+    'rewind.step': async ({ vm, by }) => (await library.find(vm).machine()).call('rewind.step', { by }),
+    'rewind.release': async ({ vm }) => {
+      await (await library.find(vm).machine()).call('rewind.release', {});
+    },
     'vm.endUndo': async ({ vm, action }) => {
       const entry = library.find(vm);
       await alone(entry, (tree) => tree.endUndo(action));

@@ -14,6 +14,8 @@ import { thin } from '../../snapshot/thinning.ts';
 import { Emitter } from '../emitter.ts';
 import type { Session } from '../session.ts';
 import { MemoryClient } from './memory-client.node.ts';
+import { Rewind } from './rewind.node.ts';
+import type { RewindInfo } from '../../protocol/snapshots.ts';
 import { type CaptureOrder, Gate, type SharedMemory, type StoredState } from './messages.ts';
 
 /** The disks of a running machine, as snapshots need them. */
@@ -28,6 +30,11 @@ export interface DiskLayers {
   /** @returns drives that were frozen */
   settle(): Promise<readonly string[]>;
   flush(): Promise<void>;
+  /** Rewind (io-messages.ts). */
+  forgetPoints(before: number): Promise<{ readonly bytes: number; readonly since: number }>;
+  differing(point: number): Promise<readonly string[]>;
+  fillLayers(point: number): Promise<void>;
+  putLayersOn(point: number): Promise<void>;
   replace(drive: string, file: string, parentFolders: readonly string[]): Promise<void>;
   insert(drive: string, file: string | null): Promise<void>;
 }
@@ -59,6 +66,7 @@ export interface LiveSnapshotEvents {
 
 export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
   readonly tree: SnapshotTree;
+  readonly rewind: Rewind;
   readonly #options: LiveSnapshotsOptions;
   #memory: { readonly client: MemoryClient; readonly shared: SharedMemory } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -69,11 +77,28 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
     super();
     this.#options = options;
     this.tree = options.tree;
+    const { session, disks, tree, log } = options;
+    this.rewind = new Rewind({ session, disks, tree, log, memory: async () => (await this.#memoryOf()).client });
+    session.beforeResume = () => (this.rewind.active ? this.#inTurn(() => this.rewind.release()) : Promise.resolve());
   }
 
   /** The machine as it is now. */
   take(wanted: NewSnapshot): Promise<Taken> {
     return this.#inTurn(() => this.#take(wanted));
+  }
+
+  /** Rewinds; the machine stands there. */
+  step(by: number): Promise<RewindInfo> {
+    return this.#inTurn(() => this.rewind.step(by));
+  }
+
+  /** It goes on from where it was rewound to. */
+  release(): Promise<void> {
+    return this.#options.session.resume();
+  }
+
+  #notRewinding(): void {
+    if (this.rewind.active) throw new VmmError('state', 'the machine stands at a moment of its past; let it go on first');
   }
 
   /** Takes a point every `interval` seconds of running, and thins the older ones. */
@@ -102,6 +127,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
   /** Puts the running machine back to a snapshot; the present is kept as one first. @returns ms the guest stood still, and pages that were put back */
   goTo(ref: string, keepPresent = true): Promise<{ pause: number; pages: number; before?: Snapshot }> {
     return this.#inTurn(async () => {
+      this.#notRewinding();
       const { session, disks } = this.#options;
       const target = this.tree.find(ref);
       if (target.state === undefined) throw new VmmError('state', `${target.name} was taken while the machine was off; power it off, then go there`);
@@ -137,6 +163,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
       const { pause } = await restored;
       this.tree.cleanUp();
       await this.#media(target.media);
+      await this.rewind.forget();
       this.emit('changed', {});
       return { pause, pages, ...(before && { before }) };
     });
@@ -145,6 +172,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
   /** Saves the machine and ends its process; the next start goes on from there. */
   suspend(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#notRewinding();
       const { session, disks } = this.#options;
       const file = `${randomUUID()}.state`;
       const order = await this.#order(false, true);
@@ -209,10 +237,12 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
 
   async close(): Promise<void> {
     clearInterval(this.#timeline);
+    this.rewind.close();
     await this.#memory?.client.close();
   }
 
   async #take(wanted: NewSnapshot): Promise<Taken> {
+    this.#notRewinding();
     const { session, disks } = this.#options;
     const { config } = session;
     if (config.discardWrites) throw new VmmError('unsupported', 'this machine discards its writes; snapshots need its disks');

@@ -22,6 +22,8 @@ export interface SnapshotHost {
   settle(): boolean;
   /** Has the io thread put the new layers on; it changes the word when that is done. */
   freeze(word: SharedArrayBuffer): void;
+  /** Has the io thread remember what disks hold from here on. @throws VmmError when it does not answer, ms */
+  mark(number: number, patience: number): void;
   /** ns */
   hostTime(): number;
 }
@@ -135,6 +137,6 @@ export class SnapshotSide {
   }
 }
 
-function failure(error: unknown): Failure {
+export function failure(error: unknown): Failure {
   return { failed: { kind: error instanceof VmmError ? error.kind : 'internal', message: messageOf(error) } };
 }

@@ -33,6 +33,9 @@ export function machineSnapshotHandlers(snapshots: LiveSnapshots | undefined, fo
     }),
     'snapshot.thumbnail': ({ snapshot }) => thumbnailOf(here().tree, snapshot),
     'snapshot.diff': async ({ snapshot, other }) => ({ ...(await difference(here().tree, storeOf(folder!), snapshot, other)) }),
+    'rewind.info': () => here().rewind.info(),
+    'rewind.step': ({ by }) => here().step(by),
+    'rewind.release': () => here().release(),
     'machine.save': () => here().suspend(),
   };
 }

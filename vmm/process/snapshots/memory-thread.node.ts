@@ -7,6 +7,7 @@ import { readNames, writeNames } from '../../snapshot/memory-image.node.ts';
 import { HASH_BYTES } from '../../snapshot/page-index.ts';
 import { PAGE_BYTES } from '../../snapshot/pack.node.ts';
 import { PageStore } from '../../snapshot/page-store.node.ts';
+import { RewindBuffer } from '../../snapshot/rewind-buffer.node.ts';
 import { replaceFile } from '../../storage/replace-file.node.ts';
 import {
   type CaptureOrder,
@@ -29,11 +30,13 @@ class MemoryThread {
   readonly #pages: number;
   /** Names of memory's pages as of the last save or load: those of pages that were not changed since still hold. */
   #names: Uint8Array | undefined;
+  readonly #rewind: RewindBuffer;
   #opened: { state: SavedState; names: Uint8Array } | undefined;
 
   constructor(data: MemoryThreadData) {
     this.#data = data;
     this.#store = new PageStore(data.store);
+    this.#rewind = new RewindBuffer(data.memory.bytes);
     this.#ramPages = data.memory.blocks[0]!.length / PAGE_BYTES;
     this.#pages = data.memory.blocks.reduce((sum, { length }) => sum + Math.ceil(length / PAGE_BYTES), 0);
   }
@@ -67,6 +70,19 @@ class MemoryThread {
       case 'verify':
         this.#store.refresh();
         return { problems: this.#store.verify() };
+      case 'keep': {
+        const { point, saved, delta, budget, since } = request.params;
+        this.#rewind.add(point, saved, delta);
+        this.#rewind.shrink(budget, since);
+        return { points: this.#rewind.points.map(({ number, time }) => ({ number, time })), bytes: this.#rewind.bytes };
+      }
+      case 'pointState':
+        return this.#rewind.savedAt(request.params.number);
+      case 'goToPoint':
+        return this.#goToPoint(request.params.number, request.params.gate);
+      case 'forgetPoints':
+        this.#rewind.clear();
+        return {};
     }
   }
 
@@ -126,6 +142,27 @@ class MemoryThread {
       if (!this.#store.has(names, index * HASH_BYTES)) throw new VmmError('invalid', 'pages of the saved state are missing from the store');
     this.#opened = { state, names };
     return { saved: state.machine, vm: state.meta.vm, taken: state.meta.taken };
+  }
+
+  #goToPoint(number: number, gate: SharedArrayBuffer): { pages: number } {
+    const word = new Int32Array(gate);
+    if (Atomics.load(word, 0) === Gate.waiting) Atomics.wait(word, 0, Gate.waiting);
+    if (Atomics.load(word, 0) !== Gate.stands) return { pages: 0 };
+    try {
+      const { changed } = this.#data.memory;
+      let pages = 0;
+      this.#rewind.go(number, (page) => {
+        if (page < this.#ramPages) changed[page] = 1; // snapshots must look at it
+        pages++;
+      });
+      Atomics.store(word, 0, Gate.filled);
+      return { pages };
+    } catch (error) {
+      Atomics.store(word, 0, Gate.failed);
+      throw error;
+    } finally {
+      Atomics.notify(word, 0);
+    }
   }
 
   /** Only pages that differ from what is there are read. */

@@ -1,6 +1,7 @@
 /** What the control thread, the machine thread and the memory thread say to each other to save and load a machine. */
 import type { VmmErrorKind } from '../../base/errors.ts';
 import type { SavedMachine } from '../../machine/machine.ts';
+import type { PageDelta, RewindPoint } from '../../snapshot/rewind-buffer.node.ts';
 
 /** Guest memory as the machine thread shares it. */
 export interface SharedMemory {
@@ -55,6 +56,28 @@ export type CaptureAnswer = Capture | Failure;
 /** `pause`: ms */
 export type RestoreAnswer = { readonly pause: number } | Failure;
 
+// -- rewind
+
+export type RewindMarkAnswer =
+  | {
+      readonly saved: SavedMachine;
+      /** What was changed since the last point, as it was then: numbers of pages, and their contents in pieces. */
+      readonly pages: Int32Array;
+      readonly pieces: readonly Uint8Array[];
+      /** ms */
+      readonly pause: number;
+    }
+  | Failure;
+
+export interface RewindGoOrder {
+  readonly saved: SavedMachine;
+  readonly gate: SharedArrayBuffer;
+  /** The point that memory is at was just made. */
+  readonly first: boolean;
+}
+/** `time`: guest time, ns */
+export type RewindGoAnswer = { readonly time: number } | Failure;
+
 // -- the memory thread
 
 export interface MemoryThreadData {
@@ -72,7 +95,22 @@ export type MemoryRequest =
   | { readonly method: 'open'; readonly params: { readonly file: string } }
   /** Puts the opened state's memory in place when the machine stands. */
   | { readonly method: 'fill'; readonly params: { readonly gate: SharedArrayBuffer } }
-  | { readonly method: 'verify' };
+  | { readonly method: 'verify' }
+  /** A point of rewind. `budget`: bytes for all; `since`: the first point that disks can go back to. Answers with the points there are. */
+  | {
+      readonly method: 'keep';
+      readonly params: {
+        readonly point: RewindPoint;
+        readonly saved: SavedMachine;
+        readonly delta: PageDelta;
+        readonly budget: number;
+        readonly since: number;
+      };
+    }
+  | { readonly method: 'pointState'; readonly params: { readonly number: number } }
+  /** Makes memory what it was at a point when the machine stands. */
+  | { readonly method: 'goToPoint'; readonly params: { readonly number: number; readonly gate: SharedArrayBuffer } }
+  | { readonly method: 'forgetPoints' };
 
 export interface StateMeta {
   readonly release: string;
@@ -102,6 +140,15 @@ export interface MemoryAnswers {
   /** Pages written. */
   fill: { readonly pages: number };
   verify: { readonly problems: string[] };
+  keep: RewindPoints;
+  pointState: SavedMachine;
+  goToPoint: { readonly pages: number };
+  forgetPoints: object;
+}
+
+export interface RewindPoints {
+  readonly points: readonly RewindPoint[];
+  readonly bytes: number;
 }
 
 export type ToMemory = { readonly id: number } & MemoryRequest;
