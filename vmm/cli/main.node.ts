@@ -3,14 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { strateVersion } from '../process/installation.node.ts';
 import { exitStatus } from './exit-status.ts';
 import { failure } from './output.node.ts';
-import { addImgCommands } from './img-commands.node.ts';
-import { addLaterCommands } from './later-commands.node.ts';
-import { addLibraryCommands } from './library-commands.node.ts';
-import { addMachineCommands } from './machine-commands.node.ts';
-import { addNetworkCommands } from './network-commands.node.ts';
 import { addRun } from './run-command.node.ts';
-import { addSnapshotCommands } from './snapshot-commands.node.ts';
-import { addServe } from './serve.node.ts';
+
+/** What commander complains of, its suggestion included. */
+const oneLine = (message: string): string =>
+  message
+    .trim()
+    .replace(/^error: /, 'strate: ')
+    .replaceAll('\n', ' ');
 
 /** Sets the process's exit status; ends the process, since a machine's threads may be in the middle of something. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -20,16 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .version(strateVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .showSuggestionAfterError()
-    // One line, the suggestion in it.
-    .configureOutput({
-      outputError: (message, write) =>
-        write(
-          `${message
-            .trim()
-            .replace(/^error: /, 'strate: ')
-            .replaceAll('\n', ' ')}\n`,
-        ),
-    })
+    .configureOutput({ outputError: (message, write) => write(`${oneLine(message)}\n`) })
     .exitOverride();
   const does =
     <A extends unknown[]>(work: (...args: A) => Promise<unknown>) =>
@@ -38,13 +29,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       if (typeof result === 'number') status = result;
     };
   addRun(program, does);
-  addLibraryCommands(program, does);
-  addMachineCommands(program, does);
-  addNetworkCommands(program, does);
-  addSnapshotCommands(program, does);
-  addServe(program, does);
-  addImgCommands(program, does);
-  addLaterCommands(program, does);
+  // A machine is to start soon: what other commands need is not loaded for it.
+  if (argv[0] !== 'run') (await import('./other-commands.node.ts')).addOtherCommands(program, does);
   for (const command of program.commands) command.copyInheritedSettings(program);
   try {
     await program.parseAsync(argv, { from: 'user' });

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { CONFIG_FILE, readConfig } from '../process/vm-folder.node.ts';
-import { findVm, withLibrary } from './library-access.node.ts';
 import type { Doing } from './main.node.ts';
 import { resolveRun } from './resolve-config.node.ts';
 import { addRunOptions } from './run-option-parser.node.ts';
@@ -20,6 +19,7 @@ export function addRun(program: Command, does: Doing): void {
     does(async (name: string | undefined, { verbose }: { verbose?: boolean }) => {
       const settings = { draft, verbose: verbose === true };
       if (name === undefined) return runMachine({ ...settings, resolved: await resolveRun(draft) });
+      const { findVm, withLibrary } = await import('./library-access.node.ts');
       const folder = await withLibrary(async (library) => (await findVm(library, name)).directory);
       const base = { config: readConfig(join(folder, CONFIG_FILE)), directory: folder };
       return runMachine({ ...settings, folder, resolved: await resolveRun(draft, base) });

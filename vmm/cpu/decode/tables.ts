@@ -52,10 +52,12 @@ class TablesWriter {
 
   write(forms: readonly Form[]): void {
     const core = this.#core;
-    for (let at = OPCODE_TABLES; at < F.FORMS; at += 8) core.setBigInt64(at, 0n, true);
+    bytesOf(core, OPCODE_TABLES, F.FORMS).fill(0);
     const cells = new Map<number, Cell>();
-    const parsed = forms.map((form) => ({ form, opcode: parseOpcode(form.encoding.opcode), number: this.#writeForm(form) }));
-    for (const { form, opcode, number } of parsed) this.#place(cells, form, opcode, number);
+    for (const form of forms) {
+      const opcode = parseOpcode(form.encoding.opcode);
+      this.#place(cells, form, opcode, this.#writeForm(form, opcode));
+    }
     for (const [index, cell] of cells) core.setUint16(F.ENTRIES + index * 2, this.#node(cell), true);
   }
 
@@ -64,13 +66,14 @@ class TablesWriter {
     const modes = encoding.mode === 'i64' ? [0] : encoding.mode === 'o64' ? [1] : [0, 1];
     const maps = opcode.vex ? vexMaps(opcode) : [opcode.map];
     const modrm = usesModrm(form.specs, opcode);
+    const modrms = modrmsOf(form, opcode);
     for (const mode of modes)
       for (const place of maps.flatMap((map) => columnsOf(opcode).map((column) => map * F.ENTRIES_PER_MAP + column * F.ENTRIES_PER_PREFIX)))
         for (const byte of opcode.bytes) {
           const index = mode * F.ENTRIES_PER_MODE + place + byte;
           let cell = cells.get(index);
           if (!cell) cells.set(index, (cell = { forms: [], usesModrm: modrm }));
-          for (const at of modrmsOf(form, opcode)) {
+          for (const at of modrms) {
             const taken = cell.forms[at];
             if (taken !== undefined) {
               const [held, own] = [this.#rank(this.#placed.get(taken)!), this.#rank(opcode)];
@@ -89,10 +92,21 @@ class TablesWriter {
     return (prefix === 'any' ? 0 : 4) + (modrm ? 2 : 0) + (register ? 0 : 1);
   }
 
-  /** The node that finds a cell's form: as few levels as it needs. */
-  #node(cell: Cell): number {
-    const at = (index: number): number => cell.forms[index] ?? 0;
-    if (!cell.usesModrm) return at(0);
+  /** Most cells are as another: under another prefix, in the other mode. */
+  readonly #nodes = new Map<string, number>();
+
+  /** The node that finds a cell's form. */
+  #node({ forms, usesModrm }: Cell): number {
+    if (!usesModrm) return forms[0] ?? 0;
+    const key = forms.join();
+    let node = this.#nodes.get(key);
+    if (node === undefined) this.#nodes.set(key, (node = this.#tree(forms)));
+    return node;
+  }
+
+  /** As few levels as it needs. */
+  #tree(forms: Cell['forms']): number {
+    const at = (index: number): number => forms[index] ?? 0;
     const byRm = (reg: number): number =>
       this.#split(
         F.NODE_BY_RM,
@@ -119,15 +133,14 @@ class TablesWriter {
     return (kind << F.NODE_KIND_SHIFT) | index;
   }
 
-  #writeForm(form: Form): number {
+  #writeForm(form: Form, opcode: Opcode): number {
     const { encoding, specs } = form;
-    const opcode = parseOpcode(encoding.opcode);
     const number = this.#forms++;
     assert(number < F.FORMS_COUNT, 'too many instruction forms');
     this.#placed.set(number, opcode);
     const core = this.#core;
     const at = F.FORMS + number * F.FORM_SIZE;
-    for (let i = 0; i < F.FORM_SIZE; i += 8) core.setBigInt64(at + i, 0n, true);
+    bytesOf(core, at, at + F.FORM_SIZE).fill(0);
     core.setUint16(at + F.FORM_FLAGS, flagsOf(form, opcode), true);
     core.setUint8(at + F.FORM_SIZE_CLASS, SIZE_CLASSES[form.sizeClass]);
     core.setUint8(at + F.FORM_IMMEDIATE, immediateOf(specs, encoding));
@@ -168,6 +181,10 @@ class TablesWriter {
           core.setUint16(F.HANDLER_TABLE + this.#handlers++ * 2, form.handler(size, addressing, repeat), true);
     assert(this.#handlers <= F.HANDLER_TABLE_COUNT, 'too many specialised forms');
   }
+}
+
+function bytesOf(core: DataView, start: number, end: number): Uint8Array {
+  return new Uint8Array(core.buffer, core.byteOffset + start, end - start);
 }
 
 function columnsOf({ prefix, vex }: Opcode): Column[] {

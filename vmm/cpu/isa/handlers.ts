@@ -121,6 +121,7 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
         return number;
       };
       const memory = side === 'memory' || strings || specs.some((spec) => spec.immediate === 'offset');
+      const numbers: number[] = [];
       const varies = { size: sized, addressing: addressed || ((encoding.hot ?? false) && usesAddress), repeat: encoding.rep ?? false };
       forms.push({
         encoding,
@@ -132,7 +133,8 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
         handler: (size, addressing, repeat) => {
           // A form that does not vary with addressing is asked for under index 0 in every mode.
           const mode = varies.addressing ? addressing : undefined;
-          return usable(encoding, sizeClass, size, mode) ? handlerFor(size, addressing, repeat) : HANDLER_INVALID;
+          const at = (size * ADDRESSINGS.length + addressing) * REPEATS.length + repeat;
+          return (numbers[at] ??= usable(encoding, sizeClass, size, mode) ? handlerFor(size, addressing, repeat) : HANDLER_INVALID);
         },
         varies,
       });
