@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
     until: { type: 'string', default: 'GUEST-MILESTONE: shell' },
     seconds: { type: 'string', default: '60' },
     settle: { type: 'string', default: '30' },
-    accel: { type: 'string', default: 'interp' },
+    accel: { type: 'string', default: 'wasm' },
   },
 });
 const [kernel, initrd] = positionals;

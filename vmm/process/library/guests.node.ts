@@ -52,7 +52,7 @@ export const guests: readonly Guest[] = [
       'usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/linux',
       'usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/initrd.gz',
     ],
-    config: { system: 'debian', memory: 512, kernel: { file: 'file:0', initrd: 'file:1', append: 'vga=normal' } },
+    config: { system: 'debian', memory: 1024, kernel: { file: 'file:0', initrd: 'file:1', append: 'vga=normal' } },
   },
   {
     id: 'debian-installer-amd64',
@@ -64,7 +64,7 @@ export const guests: readonly Guest[] = [
       'usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux',
       'usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/initrd.gz',
     ],
-    config: { system: 'debian', memory: 512, kernel: { file: 'file:0', initrd: 'file:1', append: 'vga=normal' } },
+    config: { system: 'debian', memory: 1024, kernel: { file: 'file:0', initrd: 'file:1', append: 'vga=normal' } },
   },
 ];
 
