@@ -56,13 +56,13 @@ try {
     );
   await until(/^n=3 disk=3$/m, 0);
   for (let time = 0; time < Number(values.times); time++) {
-    await sleep(4000);
+    await sleep(9000);
     const begun = performance.now();
     let info = await machine.call('rewind.step', { by: 0 });
     const first = performance.now() - begun;
     const reached = last(serial());
     const steps: number[] = [];
-    const back = 2 + (time % 3);
+    const back = 5 + (time % 3);
     // Back too far, forth again: as somebody would who holds the key a little too long.
     for (const by of [...Array.from({ length: back + 1 }, () => -1), 1]) {
       const from = performance.now();

@@ -1,4 +1,5 @@
 /** A drive on the io thread: its image behind its filters, and the layers that snapshots put on it while it is used. */
+import { dirname } from 'node:path';
 import { VmmError } from '../base/errors.ts';
 import { filtered, type FilterHost } from '../storage/filters/filtered.ts';
 import type { ThrottleLimits, ThrottleNode } from '../storage/filters/throttle.ts';
@@ -65,7 +66,8 @@ export class LayeredDrive {
     const node = new SwitchNode(this.#image);
     this.#frozen = { node, request: this.#request };
     this.#image = new OverlayNode(pending.node, node);
-    this.#request = { ...this.#request, file: pending.file, format: 'qcow2' };
+    const { parentFolders = [], file } = this.#request;
+    this.#request = { ...this.#request, file: pending.file, format: 'qcow2', parentFolders: [...new Set([...parentFolders, dirname(file)])] };
     this.node.set(this.#filtered());
     this.#emptyAt = always ? undefined : this.node.writes;
   }
