@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { basename } from 'node:path';
 import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
-import { call, makeVm } from './calls.ts';
+import { call, drop, makeVm, waitForScreen } from './calls.ts';
 import { describeWithChromium, launchChromium } from './chromium.node.ts';
 import { type Serving, strateServe } from './strate-serve.node.ts';
 
@@ -15,32 +15,7 @@ jest.setTimeout(180_000);
 const FREEDOS = '../shared/guests/freedos722.img';
 const BOOT_TIMEOUT = 120_000;
 
-/** Drops bytes on the window as a file of that name. */
-async function drop(page: Page, name: string, bytes: Uint8Array): Promise<void> {
-  await page.evaluate(
-    ({ fileName, base64 }) => {
-      const data = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([data], fileName));
-      for (const type of ['dragenter', 'dragover', 'drop']) {
-        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
-      }
-    },
-    { fileName: name, base64: Buffer.from(bytes).toString('base64') },
-  );
-}
-
 const dropFile = (page: Page, path: string) => drop(page, basename(path), readFileSync(path));
-
-/** Waits until the text of the guest's screen, as the page shows it to a screen reader, has a line that matches. */
-async function waitForScreen(page: Page, pattern: RegExp, timeout = BOOT_TIMEOUT): Promise<void> {
-  await page.waitForFunction(
-    ([source, flags]) =>
-      new RegExp(source!, flags).test([...document.querySelectorAll('.text-layer > div')].map((line) => line.textContent).join('\n')),
-    [pattern.source, `${pattern.flags.replace('m', '')}m`],
-    { timeout, polling: 250 },
-  );
-}
 
 /** How many pixels of the guest's screen are lit, read from the canvas itself. */
 const litPixels = (page: Page) =>

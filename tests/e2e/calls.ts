@@ -1,4 +1,32 @@
+/** What tests do to a page over real machines. */
 import type { Page } from 'playwright-core';
+
+const BOOT_TIMEOUT = 120_000;
+
+/** Drops bytes on the window as a file of that name. */
+export async function drop(page: Page, name: string, bytes: Uint8Array): Promise<void> {
+  await page.evaluate(
+    ({ fileName, base64 }) => {
+      const data = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([data], fileName));
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+      }
+    },
+    { fileName: name, base64: Buffer.from(bytes).toString('base64') },
+  );
+}
+
+/** Waits until the text of the guest's screen, as the page shows it to a screen reader, has a line that matches. */
+export async function waitForScreen(page: Page, pattern: RegExp, timeout = BOOT_TIMEOUT): Promise<void> {
+  await page.waitForFunction(
+    ([source, flags]) =>
+      new RegExp(source!, flags).test([...document.querySelectorAll('.text-layer > div')].map((line) => line.textContent).join('\n')),
+    [pattern.source, `${pattern.flags.replace('m', '')}m`],
+    { timeout, polling: 250 },
+  );
+}
 
 /** A call to a server of the page's own, from the page. @throws with the server's message */
 export async function call<T>(page: Page, method: string, params: object, path = '/api/library'): Promise<T> {

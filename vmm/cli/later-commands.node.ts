@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { VmmError } from '../base/errors.ts';
 import type { Doing } from './main.node.ts';
 
-const later = ['export', 'qmp'];
+const later = ['export'];
 
 export function addLaterCommands(program: Command, does: Doing): void {
   for (const name of later) {

@@ -6,6 +6,7 @@ import { addLibraryCommands } from './library-commands.node.ts';
 import { addMachineCommands } from './machine-commands.node.ts';
 import type { Doing } from './main.node.ts';
 import { addNetworkCommands } from './network-commands.node.ts';
+import { addQmpCommand } from './qmp-command.node.ts';
 import { addServe } from './serve.node.ts';
 import { addSnapshotCommands } from './snapshot-commands.node.ts';
 
@@ -13,6 +14,7 @@ export function addOtherCommands(program: Command, does: Doing): void {
   addLibraryCommands(program, does);
   addMachineCommands(program, does);
   addNetworkCommands(program, does);
+  addQmpCommand(program, does);
   addSnapshotCommands(program, does);
   addServe(program, does);
   addImgCommands(program, does);
