@@ -81,6 +81,7 @@ function LanesView({ vm, tree, selected, onSelect, onGo }: ChoiceProps & { reado
           aria-label={t('timeline.points')}
           orientation="horizontal"
           selectionMode="single"
+          selectionBehavior="replace"
           disallowEmptySelection
           selectedKeys={selected === undefined ? [] : [selected]}
           onSelectionChange={(keys) => {
@@ -144,6 +145,7 @@ function SnapshotTree({ tree, selected, onSelect, onGo }: ChoiceProps) {
       aria-label={t('timeline.tree')}
       className="timeline-tree"
       selectionMode="single"
+      selectionBehavior="replace"
       disallowEmptySelection
       expandedKeys={tree.snapshots.map(({ id }) => id)}
       selectedKeys={selected === undefined ? [] : [selected]}
