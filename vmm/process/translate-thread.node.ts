@@ -5,7 +5,9 @@ import { compileRegions } from '../accel/wasm/region-compiler.ts';
 import { deriveInstructions } from '../cpu/isa/handlers.ts';
 import { encodings } from '../cpu/isa/index.ts';
 import type { Region } from '../cpu/jit/region.ts';
+import { standBack } from './thread-priority.node.ts';
 
+standBack();
 // Otherwise V8 puts compiling off to the first call, on the processor's thread.
 setFlagsFromString('--no-wasm-lazy-compilation');
 
