@@ -6,7 +6,7 @@ import { Label } from '../../../wasm/function-body.ts';
 import type { FunctionBody, Local } from '../../../wasm/function-body.ts';
 import { HANDLERS_RESERVED } from '../../decode/form-layout.ts';
 import type { Handler } from '../../isa/handlers.ts';
-import { add, and, eq, lessS, ne, or, shrU, sub, toBit, truncate } from '../../isa/value.ts';
+import { add, and, eq, lessS, ne, or, shrS, shrU, sub, toBit, truncate } from '../../isa/value.ts';
 import type { Bit, Int } from '../../isa/value.ts';
 import { analyseFlow } from '../../jit/graph.ts';
 import type { FlowGraph } from '../../jit/graph.ts';
@@ -22,10 +22,22 @@ import type { RegionHost, Transfer } from './machine.ts';
 const LOOP = 0x03;
 const INDEX_SHIFT = 12 - 5;
 const INDEX_MASK = (L.TLB_ENTRIES - 1) * L.TLB_ENTRY;
-/** Ways out, in the local of that name. */
+/**
+ * Ways out: what is left to do behind the common exit, in one constant, since most of a region's code is places that leave it. Lowest two bits the way, then the
+ * instructions not counted yet, then the displacement of RIP.
+ */
 const LOOK_UP = 0;
 const INTERPRET = 1;
 const FAULT = 2;
+/** RIP, not known while translating, is in a local. */
+const LOOK_UP_THERE = 3;
+const WAY_MASK = 3;
+const COUNT_SHIFT = 2;
+const COUNT_MASK = 0x3fff;
+const RIP_SHIFT = 16n;
+
+/** A displacement, or a RIP computed at run time. */
+type Destination = number | (() => Int);
 
 /** What the module around it provides, as function, type and table numbers. */
 export interface RegionImports {
@@ -70,7 +82,7 @@ class RegionWriter implements RegionHost {
   /** Locals with the target of a return, while it is compared. */
   #held: readonly Local[] = [];
   readonly #exitRip: Local<'i64'>;
-  readonly #exit: Local<'i32'>;
+  readonly #exit: Local<'i64'>;
   readonly #blockLabels = new Map<number, Label>();
   readonly #loopLabels = new Map<number, Label>();
   // -- the instruction being written
@@ -96,7 +108,7 @@ class RegionWriter implements RegionHost {
     this.#survey();
     this.#machine = new JitMachine(body, this, this.#vectorsUsed);
     this.#exitRip = body.local('i64');
-    this.#exit = body.local('i32');
+    this.#exit = body.local('i64');
   }
 
   #successors(block: Block): number[] {
@@ -180,10 +192,17 @@ class RegionWriter implements RegionHost {
     this.#machine.flags.spill();
     body.end(this.#leaveClean);
     this.#spillRegisters();
-    body.store('i32.store', 0, left.get(), L.LEFT);
-    body.if(eq(this.#exit.get(), FAULT), () => body.return(0), undefined, false);
-    body.store('i64.store', 0, this.#exitRip.get(), L.RIP);
-    body.if(this.#exit.get(), () => body.return(INTERPRET), undefined, false);
+    const low = body.let('i32', toBit(this.#exit.get()));
+    const way = body.let('i32', and(low, WAY_MASK));
+    body.store('i32.store', 0, sub(left.get() as Bit, and(shrU(low, COUNT_SHIFT), COUNT_MASK)), L.LEFT);
+    body.if(eq(way, FAULT), () => body.return(0), undefined, false);
+    body.if(eq(way, LOOK_UP_THERE), () => {
+      body.store('i64.store', 0, this.#exitRip.get(), L.RIP);
+      body.returnCall(this.#imports.dispatch, []);
+    });
+    const rip = add(ripPage.get(), shrS(this.#exit.get() as Int, RIP_SHIFT));
+    body.store('i64.store', 0, this.mode & L.MODE_CODE64 ? rip : truncate(rip, 32), L.RIP);
+    body.if(way, () => body.return(INTERPRET), undefined, false);
     body.returnCall(this.#imports.dispatch, []);
   }
 
@@ -245,7 +264,7 @@ class RegionWriter implements RegionHost {
   }
 
   /** Goes on at `to`, or leaves for a RIP. Flags are as they are at the end of `from`. */
-  #edge(from: number, to: number, rip: () => Int): void {
+  #edge(from: number, to: number, rip: Destination): void {
     const body = this.#body;
     const { flags } = this.#machine;
     // What was written before may have been another arm, which took the locals that are needed here for its own.
@@ -261,36 +280,37 @@ class RegionWriter implements RegionHost {
       case 'back': {
         flags.join();
         const due = or(lessS(this.#machine.left.get(), this.#longest + 1), body.load('i32.load', 0, L.EVENTS));
-        body.if(due, () => this.#out(rip()), undefined, false);
+        body.if(due, () => this.#out(rip), undefined, false);
         body.br(this.#loopLabels.get(to)!);
         return;
       }
       case 'outside':
-        this.#out(rip());
+        this.#out(rip);
     }
   }
 
   /** Leaves unless the page at a displacement is still where it was: the TLB says so. */
-  #crossTo(page: number, rip: () => Int): void {
+  #crossTo(page: number, rip: Destination): void {
     const body = this.#body;
     const linear = add(this.#machine.ripPage.get(), BigInt.asUintN(64, BigInt(page)));
     const low = toBit(linear);
     const entry = body.let('i32', add(and(shrU(low, INDEX_SHIFT), INDEX_MASK), this.#machine.tlb.get()));
     const moved = ne(sub(this.#region.pages.get(page)! | 0, low), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit);
     const absent = ne(linear, body.load('i64.load', entry, L.TLB_CODE + L.TLB_EXEC) as Int);
-    body.if(or(moved, absent), () => this.#out(rip()), undefined, false);
+    body.if(or(moved, absent), () => this.#out(rip), undefined, false);
   }
 
-  #out(rip: Int): void {
-    this.#body.set(this.#exitRip, rip);
-    this.#goOut(LOOK_UP);
+  #out(rip: Destination): void {
+    if (typeof rip === 'number') return this.#goOut(LOOK_UP, 0, rip);
+    this.#body.set(this.#exitRip, rip());
+    this.#goOut(LOOK_UP_THERE, 0, 0);
   }
 
   /** To the way out that suits the flags. What is known of them does not change. */
-  #goOut(exit: number): void {
+  #goOut(way: number, count: number, displacement: number): void {
     const body = this.#body;
     const { flags } = this.#machine;
-    body.set(this.#exit, exit);
+    body.set(this.#exit, BigInt.asUintN(64, (BigInt(displacement) << RIP_SHIFT) | BigInt((count << COUNT_SHIFT) | way)));
     if (flags.state === 'memory') body.br(this.#leaveClean);
     else {
       flags.settle();
@@ -336,7 +356,7 @@ class RegionWriter implements RegionHost {
       if (drops !== undefined) this.#leaveIfDropped(drops);
     }
     this.#countDown(block.count);
-    this.#edge(node, block.next, () => this.#ripAt(block.end));
+    this.#edge(node, block.next, block.end);
   }
 
   #releaseLocals(): void {
@@ -353,7 +373,7 @@ class RegionWriter implements RegionHost {
     if (transfer.kind === 'dynamic') {
       this.#countDown(block.count);
       if (block.returns) return this.#returns(node, transfer.target);
-      this.#out(transfer.target);
+      this.#out(() => transfer.target);
       return;
     }
     const displacement = BigInt(block.page) + machine.relativeTarget();
@@ -366,13 +386,15 @@ class RegionWriter implements RegionHost {
     const taken = typeof condition === 'number' ? condition : body.let('i32', condition);
     if (!inPage && !inside) this.#checkTarget(taken, target);
     this.#countDown(block.count);
-    const takenEdge = (): void => this.#edge(node, direct ? block.taken : -1, target);
+    // Targets in 16-bit code wrap at 64 KiB.
+    const wide = direct && (this.mode & (L.MODE_CODE64 | L.MODE_CODE32)) !== 0;
+    const takenEdge = (): void => this.#edge(node, direct ? block.taken : -1, wide ? Number(displacement) : target);
     if (taken === 1) return takenEdge();
     const { flags } = machine;
     const state = flags.state;
     body.if(taken, takenEdge, () => {
       flags.state = state;
-      this.#edge(node, block.next, () => this.#ripAt(block.end));
+      this.#edge(node, block.next, block.end);
     });
   }
 
@@ -394,7 +416,7 @@ class RegionWriter implements RegionHost {
     }
     this.#held = [];
     this.#releaseLocals();
-    this.#out(meant.get());
+    this.#out(() => meant.get());
   }
 
   #checkTarget(taken: Bit, target: () => Int): void {
@@ -409,9 +431,7 @@ class RegionWriter implements RegionHost {
   leaveUndone(condition: Bit): void {
     const body = this.#body;
     const out = (): void => {
-      this.#countDown(this.#instruction);
-      body.set(this.#exitRip, this.#ripAt(this.#offset));
-      this.#goOut(INTERPRET);
+      this.#goOut(INTERPRET, this.#instruction, this.#offset);
     };
     if (condition === 0) return;
     if (typeof condition === 'number') out();
@@ -419,8 +439,7 @@ class RegionWriter implements RegionHost {
   }
 
   leaveFaulted(): void {
-    this.#countDown(this.#instruction + 1);
-    this.#goOut(FAULT);
+    this.#goOut(FAULT, this.#instruction + 1, 0);
   }
 
   /** Address of the micro-op in the code cache: helpers find RIP and the instruction count by it. */
@@ -488,8 +507,7 @@ class RegionWriter implements RegionHost {
     body.if(
       ne(drops, body.load('i32.load', 0, L.CODE_DROPS) as Bit),
       () => {
-        this.#countDown(this.#instruction + 1);
-        this.#out(this.#ripAt(this.#offset + this.#code.getUint8(this.#at + U.UOP_LENGTH)));
+        this.#goOut(LOOK_UP, this.#instruction + 1, this.#offset + this.#code.getUint8(this.#at + U.UOP_LENGTH));
       },
       undefined,
       false,
