@@ -31,6 +31,8 @@ const MAX_TRACES = 48;
 const MAX_INSTRUCTIONS = 500;
 /** Returns compare their target with at most so many call sites. */
 const MAX_RETURN_SITES = 6;
+/** Traces with so few instructions are in narrow regions too, whoever else has them: to leave and come back costs more. */
+const SMALL = 8;
 /** A trace takes part if it was entered this often, or began the region. */
 const LEAST_ENTRIES = TRACE_HOT / 16;
 
@@ -60,7 +62,7 @@ export interface Region {
   readonly key: number;
   readonly mode: number;
   /**
-   * Narrow regions leave out what other regions have, and count their entries; wide ones take in what they reach. So most code is translated once, and compiled
+   * Narrow regions leave out what other regions have, but for the smallest pieces, and count their entries; wide ones take in what they reach. So most code is translated once, and compiled
    * twice, with more around it, only where it is executed very often.
    */
   readonly wide: boolean;
@@ -229,7 +231,7 @@ class RegionFormer {
 
   #takesPart(trace: number): boolean {
     const core = this.#core;
-    if (core.getInt32(trace + TRACE_TRANSLATED, true) !== 0) return this.#wide;
+    if (core.getInt32(trace + TRACE_TRANSLATED, true) !== 0) return this.#wide || core.getInt32(trace + TRACE_COUNT, true) <= SMALL;
     return TRACE_HOT - core.getInt32(trace + TRACE_HEAT, true) >= LEAST_ENTRIES;
   }
 
