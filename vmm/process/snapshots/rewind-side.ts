@@ -129,7 +129,9 @@ export class RewindSide {
   }
 
   #keepBehind(): void {
-    this.#behind = Buffer.from(this.#blocks);
+    const blocks = this.#blocks;
+    if (this.#behind.length === blocks.length) blocks.copy(this.#behind);
+    else this.#behind = Buffer.from(blocks);
   }
 
   /** Adds the pages behind RAM that differ, as they were. */
