@@ -25,7 +25,7 @@ export interface FunctionType {
 }
 
 /** Opcode and natural alignment of memory instructions (core specification 5.4.7); vector ones have the prefix 0xFD. */
-const loads = {
+export const loadOperators = {
   'i32.load': [0x28, 2, 'i32'],
   'i64.load': [0x29, 3, 'i64'],
   'f32.load': [0x2a, 2, 'f32'],
@@ -43,7 +43,7 @@ const loads = {
   'v128.load64_zero': [0xfd005d, 3, 'v128'],
 } as const satisfies Record<string, readonly [number, number, WasmType]>;
 
-const stores = {
+export const storeOperators = {
   'i32.store': [0x36, 2, 'i32'],
   'i64.store': [0x37, 3, 'i64'],
   'f32.store': [0x38, 2, 'f32'],
@@ -56,9 +56,9 @@ const stores = {
   'v128.store': [0xfd000b, 4, 'v128'],
 } as const satisfies Record<string, readonly [number, number, WasmType]>;
 
-export type LoadOperator = keyof typeof loads;
-export type StoreOperator = keyof typeof stores;
-export type LoadType<O extends LoadOperator> = (typeof loads)[O][2];
+export type LoadOperator = keyof typeof loadOperators;
+export type StoreOperator = keyof typeof storeOperators;
+export type LoadType<O extends LoadOperator> = (typeof loadOperators)[O][2];
 
 /** A local that a text may set more than once. */
 export class Local<T extends WasmType = WasmType> {
@@ -206,16 +206,16 @@ export class FunctionBody {
 
   pushLoad(op: LoadOperator, address: ExpressionOf<'i32'>, offset = 0, memory = 0): void {
     this.push(address);
-    this.#memory(loads[op][0], loads[op][1], offset, memory);
+    this.#memory(loadOperators[op][0], loadOperators[op][1], offset, memory);
   }
 
   load<O extends LoadOperator>(op: O, address: ExpressionOf<'i32'>, offset = 0, memory = 0, bits?: number): Node<LoadType<O>> {
     this.pushLoad(op, address, offset, memory);
-    return this.pop(loads[op][2], bits);
+    return this.pop(loadOperators[op][2], bits);
   }
 
   store(op: StoreOperator, address: ExpressionOf<'i32'>, value: Expression, offset = 0, memory = 0): void {
-    const [code, alignment, type] = stores[op];
+    const [code, alignment, type] = storeOperators[op];
     assert(typeOf(value) === type, `${op} of ${typeOf(value)}`);
     this.push(address);
     this.push(value);
