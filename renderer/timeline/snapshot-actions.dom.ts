@@ -41,6 +41,12 @@ export async function rewind(app: App, vm: VmSummary): Promise<void> {
   app.notices.show({ tone: 'ok', title: translate('rewind.went', { seconds: Math.round(back / 1000) }) });
 }
 
+/** Undo disks: what the last session wrote stays, or goes. */
+export async function endUndo(app: App, vm: VmSummary, action: 'commit' | 'discard'): Promise<void> {
+  await app.client.call('vm.endUndo', { vm: vm.id, action });
+  app.notices.show({ tone: 'ok', title: translate(action === 'commit' ? 'timeline.committed' : 'timeline.discarded') });
+}
+
 /** Asks, because it cannot be undone. */
 export function freeSnapshot(app: App, vm: VmSummary, snapshot: SnapshotInfo): void {
   app.transient.setState({

@@ -1,7 +1,8 @@
-import { Camera, GitFork, Pin, PinOff, Trash2, Undo2 } from 'lucide-react';
+import { Camera, Check, GitFork, Pin, PinOff, Trash2, Undo2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { Collection, ListBox, ListBoxItem, Tree, TreeItem, TreeItemContent, type Key } from 'react-aria-components';
 import type { VmSummary } from '../../vmm/protocol/shared.ts';
+import { stopped } from '../../vmm/protocol/states.ts';
 import type { SnapshotInfo, SnapshotTreeInfo } from '../../vmm/protocol/snapshots.ts';
 import { bytes, clock, dateTime } from '../i18n/format.ts';
 import { useText } from '../i18n/i18n.ts';
@@ -35,6 +36,16 @@ export function TimelineView({ vm }: { vm: VmSummary }) {
         <Button kind="primary" icon={Camera} onPress={() => run(act.takeSnapshot(app, vm))}>
           {t('command.snapshot')}
         </Button>
+        {tree.undo && stopped.includes(vm.state) && (
+          <>
+            <Button icon={Check} onPress={() => run(act.endUndo(app, vm, 'commit'))}>
+              {t('timeline.commit')}
+            </Button>
+            <Button icon={Undo2} onPress={() => run(act.endUndo(app, vm, 'discard'))}>
+              {t('timeline.discard')}
+            </Button>
+          </>
+        )}
         <p className="timeline-space">{t('timeline.space', { size: bytes(tree.bytes) })}</p>
       </div>
       {tree.snapshots.length === 0 ? (

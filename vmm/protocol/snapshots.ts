@@ -62,5 +62,7 @@ export const snapshotTreeSchema = z.looseObject({
   present: z.string().nullable(),
   /** The store and the disks, bytes. */
   bytes: z.number(),
+  /** Undo disks: a session has written what nobody has decided about. */
+  undo: z.boolean(),
 });
 export type SnapshotTreeInfo = z.output<typeof snapshotTreeSchema>;

@@ -35,6 +35,7 @@ export function describeTree(tree: SnapshotTree): SnapshotTreeInfo {
     snapshots: ordered.map(({ one }) => describeSnapshot(tree, one)),
     present: manifest.present.parent,
     bytes: tree.diskBytes + snapshots.reduce((sum, { bytes }) => sum + bytes, 0),
+    undo: tree.undoable,
   };
 }
 

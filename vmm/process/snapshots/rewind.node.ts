@@ -105,7 +105,7 @@ export class Rewind {
       throw error;
     }
     this.#at = number;
-    session.frames.wake();
+    if (session.hasDisplay) session.frames.wake();
   }
 
   /** The machine goes on from where it stands. */
