@@ -69,6 +69,8 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
   readonly rewind: Rewind;
   readonly #options: LiveSnapshotsOptions;
   #memory: { readonly client: MemoryClient; readonly shared: SharedMemory } | undefined;
+  /** Of the last capture: one at a time is under way. */
+  #others: SharedArrayBuffer | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #timeline: NodeJS.Timeout | undefined;
   #pointing = false;
@@ -317,7 +319,7 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
       slots: new SharedArrayBuffer(pages * 4),
       before: new SharedArrayBuffer(ram!.length),
       changed: new SharedArrayBuffer(pages),
-      others: new SharedArrayBuffer(others.reduce((sum, { length }) => sum + Math.ceil(length / 4096) * 4096, 0)),
+      others: (this.#others ??= touched(others.reduce((sum, { length }) => sum + Math.ceil(length / 4096) * 4096, 0))),
       freeze,
       stop,
     };
@@ -366,6 +368,13 @@ export class LiveSnapshots extends Emitter<LiveSnapshotEvents> {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** Memory that the host has given already: the guest does not stand still while it does. */
+function touched(bytes: number): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(bytes);
+  new Uint8Array(buffer).fill(1);
+  return buffer;
 }
 
 /** Resolves when the word is no longer `value`. */
