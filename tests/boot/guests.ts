@@ -128,7 +128,7 @@ export const guests: readonly Guest[] = [
   installer('i386'),
   installer('amd64'),
   ...['i386', 'amd64'].map((arch) =>
-    disk(arch, 'desktop', 'X11, screenshot', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 5 }, { screenshot: `desktop-${arch}` }], 2400),
+    disk(arch, 'desktop', 'X11, screenshot', [{ serial: /GUEST-MILESTONE: x11/ }, { wait: 30 }, { screenshot: `desktop-${arch}` }], 2400),
   ),
   memtest('ia32'),
   memtest('x64'),

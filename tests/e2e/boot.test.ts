@@ -64,7 +64,7 @@ describeWithChromium('real machines', () => {
       .waitFor();
     await page.getByRole('button', { name: 'Create and start' }).and(page.locator(':focus')).waitFor();
     await page.keyboard.press('Enter');
-    await page.locator('.capture-bar[data-captured]').waitFor();
+    await page.locator('.capture-bar[data-captured]').waitFor({ timeout: BOOT_TIMEOUT });
     await waitForScreen(page, /^A:\\>/);
     const before = await litPixels(page);
     expect(before).toBeGreaterThan(500);
