@@ -14,7 +14,7 @@ import { convertImage } from '../../storage/tools/convert.node.ts';
 import { completeConfig, type Library } from '../library/library.node.ts';
 import { withoutMacs } from '../library/store.node.ts';
 import type { VmEntry } from '../library/vm-entry.node.ts';
-import { alone } from './library-snapshots.node.ts';
+import { alone } from './alone.node.ts';
 
 /** What a new machine begins with. */
 type Beginning = Pick<Snapshot, 'disks' | 'state' | 'media'>;

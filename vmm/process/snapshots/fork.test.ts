@@ -18,7 +18,8 @@ import { cloneVm, createVm } from '../library/make-vm.node.ts';
 import { Store } from '../library/store.node.ts';
 import type { VmEntry } from '../library/vm-entry.node.ts';
 import { forkVm } from './fork.node.ts';
-import { alone, freeSpace } from './library-snapshots.node.ts';
+import { alone } from './alone.node.ts';
+import { freeSpace } from './library-snapshots.node.ts';
 import { exportSnapshot, importSnapshot } from './transfer.node.ts';
 
 const SIZE = 4 << 20;

@@ -1,7 +1,7 @@
 /** Snapshots of the library's machines: of those that run by their process, of the others here. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf, VmmError } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Handlers } from '../../protocol/server.ts';
 import { decodeContainer } from '../../snapshot/container.node.ts';
 import { markLive } from '../../snapshot/memory-image.node.ts';
@@ -12,7 +12,7 @@ import { SNAPSHOT_FOLDER, SnapshotTree } from '../../snapshot/tree.node.ts';
 import type { JobControl } from '../library/jobs.ts';
 import type { Library } from '../library/library.node.ts';
 import type { VmEntry } from '../library/vm-entry.node.ts';
-import { endRun, takeRun } from '../run-record.node.ts';
+import { alone } from './alone.node.ts';
 import { describeSnapshot, describeTree, difference, thumbnailOf } from './describe.node.ts';
 import { forkVm } from './fork.node.ts';
 import { nameNow } from './machine-snapshot-handlers.node.ts';
@@ -118,22 +118,6 @@ export function librarySnapshotHandlers(library: Library): Handlers<'library'> {
       await entry.update();
     },
   };
-}
-
-/** Works on the snapshots of a machine that does not run, and keeps it from being started meanwhile. */
-export async function alone<T>({ directory, name }: VmEntry, work: (tree: SnapshotTree) => Promise<T>): Promise<T> {
-  try {
-    takeRun(directory, '');
-  } catch (error) {
-    throw new VmmError('busy', `${name} is in use: ${messageOf(error)}`, {}, error);
-  }
-  try {
-    const tree = new SnapshotTree(directory);
-    tree.cleanUp();
-    return await work(tree);
-  } finally {
-    endRun(directory, undefined);
-  }
 }
 
 /** Merges images and collects pages, as far as that can be done now. */
