@@ -160,11 +160,16 @@ export class Rig {
 }
 
 /** For an interpreter other than the processor's own. */
-function translatorOf(cpu: CpuCore, engine: WasmEngine, ram: WebAssembly.Memory, { dispatch, handlers, regions }: InterpreterExports): Translator {
+function translatorOf(
+  cpu: CpuCore,
+  engine: WasmEngine,
+  ram: WebAssembly.Memory,
+  { dispatch, leave, handlers, regions }: InterpreterExports,
+): Translator {
   const imports = {
     memory: { core: cpu.memory, ram },
     system: cpu.system as unknown as WebAssembly.ModuleImports,
-    engine: { dispatch, handlers, hot_trace: (first: number) => translator.hot(first) },
+    engine: { dispatch, leave, handlers, hot_trace: (first: number) => translator.hot(first) },
   };
   const translator: Translator = new Translator(
     cpu.view,

@@ -36,11 +36,11 @@ export class SingleSteps {
     this.#system = system;
     this.#handlers = handlers;
     this.#interpreter = interpreter;
-    const { dispatch, handlers: table } = interpreter;
+    const { dispatch, leave, handlers: table } = interpreter;
     this.#imports = {
       memory: { core: cpu.memory, ram },
       system: cpu.system as unknown as WebAssembly.ModuleImports,
-      engine: { dispatch, handlers: table, hot_trace: () => undefined },
+      engine: { dispatch, leave, handlers: table, hot_trace: () => undefined },
     };
   }
 

@@ -61,11 +61,11 @@ export class CpuCore {
 
   /** Hot code is translated from now on. */
   translate(compiler: RegionCompiler): Translator {
-    const { dispatch, handlers, regions } = this.interpreter;
+    const { dispatch, leave, handlers, regions } = this.interpreter;
     const imports = {
       memory: this.#memory,
       system: this.system as unknown as WebAssembly.ModuleImports,
-      engine: { dispatch, handlers, hot_trace: (first: number) => this.translator?.hot(first) },
+      engine: { dispatch, leave, handlers, hot_trace: (first: number) => this.translator?.hot(first) },
     };
     this.translator = new Translator(this.view, this.#engine.instructions.handlers, compiler, imports, regions);
     return this.translator;

@@ -15,6 +15,7 @@ export interface EngineBinaries {
 export interface InterpreterExports {
   readonly run: () => void;
   readonly dispatch: () => number;
+  readonly leave: (wayOut: bigint, left: number, ripPage: bigint) => number;
   readonly handlers: WebAssembly.Table;
   readonly regions: WebAssembly.Table;
 }

@@ -3,7 +3,7 @@
  * execute most; all other handlers are functions of their own in a table, called from `run` by their number.
  *
  * Imports: memory.core, memory.ram; system.* the helpers; translator.hot_trace(micro-op). Exports: run(); `regions`, the table of translated code that run() enters,
- * and what that code needs: dispatch(), the table `handlers`.
+ * and what that code needs: dispatch(), leave(), the table `handlers`.
  */
 import { assert } from '../../../base/errors.ts';
 import { Label, Local } from '../../../wasm/function-body.ts';
@@ -13,8 +13,28 @@ import { HANDLERS_RESERVED, HANDLER_INVALID, HANDLER_RELOOKUP, HANDLER_TOO_LONG,
 import type { Handler } from '../../isa/handlers.ts';
 import { helpers } from '../../isa/helpers.ts';
 import type { Condition } from '../../isa/machine.ts';
-import { add, and, eq, fromBit, greaterS, greaterU, isZeroValue, lessS, low32, ne, or, shl, shrU, sub, toBit, xor } from '../../isa/value.ts';
+import {
+  add,
+  and,
+  eq,
+  fromBit,
+  greaterS,
+  greaterU,
+  isZeroValue,
+  lessS,
+  lessU,
+  low32,
+  ne,
+  or,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  toBit,
+  xor,
+} from '../../isa/value.ts';
 import type { Bit, Int } from '../../isa/value.ts';
+import { COUNT_MASK, COUNT_SHIFT, FAULT, INTERPRET, RIP_SHIFT, WAY_MASK } from '../../jit/ways-out.ts';
 import * as L from '../../layout.ts';
 import * as S from '../../system-layout.ts';
 import { TRACE_HEAT } from '../../trace-layout.ts';
@@ -63,6 +83,7 @@ class InterpreterWriter {
     for (const condition of CONDITIONS) this.#functions.set(`condition ${condition}`, writer.declare(`condition ${condition}`, [], ['i32']));
     const run = writer.declare('run', [], []);
     const dispatch = writer.declare('dispatch', [], ['i32']);
+    const leave = writer.declare('leave', ['i64', 'i32', 'i64'], ['i32']);
     const coldType = writer.type(['i32'], ['i32']);
     const table = writer.table({ minimum: HANDLERS_RESERVED + this.#handlers.length, maximum: HANDLERS_RESERVED + this.#handlers.length });
 
@@ -77,12 +98,14 @@ class InterpreterWriter {
     const slots = this.#handlers.map((handler) => (handler.hot ? undefined : this.#coldFunction(handler)));
     this.#run(writer.body(run), hot, coldType);
     this.#dispatchFunction(writer.body(dispatch));
+    this.#leaveFunction(writer.body(leave));
     // Handlers inside `run` have an empty slot in the table.
     slots.forEach((index, i) => {
       if (index !== undefined) writer.elements(table, HANDLERS_RESERVED + i, [index]);
     });
     writer.exportFunction('run', run);
     writer.exportFunction('dispatch', dispatch);
+    writer.exportFunction('leave', leave);
     writer.exportTable('handlers', table);
     writer.exportTable('regions', this.#regionTable);
     return writer.finish({ names: this.#options.names ?? false });
@@ -330,7 +353,29 @@ class InterpreterWriter {
 
   /** From translated code to translated code. */
   #dispatchFunction(body: FunctionBody): void {
-    const left = body.load('i32.load', 0, L.LEFT);
+    this.#goOn(body, body.load('i32.load', 0, L.LEFT));
+  }
+
+  /** The end of every region: its way out, what is left, RIP that belongs to its first page. */
+  #leaveFunction(body: FunctionBody): void {
+    const exit = body.param(0, 'i64');
+    const before = body.param(1, 'i32');
+    const ripPage = body.param(2, 'i64');
+    const low = body.let('i32', toBit(exit.get()));
+    const way = body.let('i32', and(low, WAY_MASK));
+    const left = body.let('i32', sub(before.get() as Bit, and(shrU(low, COUNT_SHIFT), COUNT_MASK)));
+    body.store('i32.store', 0, left, L.LEFT);
+    body.if(lessU(way, FAULT), () => {
+      const rip = and(add(ripPage.get(), shrS(exit.get() as Int, RIP_SHIFT)), body.load('i64.load', 0, L.LINEAR_MASK) as Int);
+      body.store('i64.store', 0, rip, L.RIP);
+      body.if(way, () => body.return(INTERPRET), undefined, false);
+    });
+    body.if(eq(way, FAULT), () => body.return(0), undefined, false);
+    this.#goOn(body, left);
+  }
+
+  /** Enters the region at RIP; 0 if the interpreter must. */
+  #goOn(body: FunctionBody, left: Bit): void {
     body.block((slow) => {
       const slot = this.#find(body, left, slow);
       const region = body.load('i32.load', slot, L.TRACE_HASH + L.TRACE_HASH_REGION);

@@ -20,6 +20,7 @@ export function translateRegions(regions: readonly Region[], handlers: readonly 
   writer.importMemory('memory', 'ram', RAM_PAGES);
   const handlerTable = writer.importTable('engine', 'handlers', { minimum: 1 });
   const dispatch = writer.importFunction('engine', 'dispatch', [], ['i32']);
+  const leave = writer.importFunction('engine', 'leave', ['i64', 'i32', 'i64'], ['i32']);
   const hotTrace = writer.importFunction('engine', 'hot_trace', ['i32'], []);
   const functions = new Map<string, number>();
   for (const name of helpersOf(regions, handlers)) {
@@ -31,7 +32,7 @@ export function translateRegions(regions: readonly Region[], handlers: readonly 
     assert(index !== undefined, `helper ${name} is not imported`);
     return index;
   };
-  const imports = { function: helper, dispatch, hotTrace, handlerType: writer.type(['i32'], ['i32']), handlerTable };
+  const imports = { function: helper, dispatch, leave, hotTrace, handlerType: writer.type(['i32'], ['i32']), handlerTable };
   regions.forEach((region, i) => {
     const index = writer.declare(`region ${region.key.toString(16)}`, [], ['i32']);
     writer.exportFunction(`r${i}`, index);

@@ -6,12 +6,13 @@ import { Label } from '../../../wasm/function-body.ts';
 import type { FunctionBody, Local } from '../../../wasm/function-body.ts';
 import { HANDLERS_RESERVED } from '../../decode/form-layout.ts';
 import type { Handler } from '../../isa/handlers.ts';
-import { add, and, eq, lessS, ne, or, shrS, shrU, sub, toBit, truncate } from '../../isa/value.ts';
+import { add, and, eq, lessS, ne, or, shrU, sub, toBit, truncate } from '../../isa/value.ts';
 import type { Bit, Int } from '../../isa/value.ts';
 import { analyseFlow } from '../../jit/graph.ts';
 import type { FlowGraph } from '../../jit/graph.ts';
 import { isDirect } from '../../jit/region.ts';
 import type { Block, Region } from '../../jit/region.ts';
+import { FAULT, INTERPRET, LOOK_UP, LOOK_UP_THERE, wayOut } from '../../jit/ways-out.ts';
 import * as L from '../../layout.ts';
 import { TRACE_HEAT } from '../../trace-layout.ts';
 import * as U from '../../uop.ts';
@@ -22,20 +23,6 @@ import type { RegionHost, Transfer } from './machine.ts';
 const LOOP = 0x03;
 const INDEX_SHIFT = 12 - 5;
 const INDEX_MASK = (L.TLB_ENTRIES - 1) * L.TLB_ENTRY;
-/**
- * Ways out: what is left to do behind the common exit, in one constant, since most of a region's code is places that leave it. Lowest two bits the way, then the
- * instructions not counted yet, then the displacement of RIP.
- */
-const LOOK_UP = 0;
-const INTERPRET = 1;
-const FAULT = 2;
-/** RIP, not known while translating, is in a local. */
-const LOOK_UP_THERE = 3;
-const WAY_MASK = 3;
-const COUNT_SHIFT = 2;
-const COUNT_MASK = 0x3fff;
-const RIP_SHIFT = 16n;
-
 /** A displacement, or a RIP computed at run time. */
 type Destination = number | (() => Int);
 
@@ -44,6 +31,8 @@ export interface RegionImports {
   function(helper: string): number;
   /** Looks RIP up and goes there: () -> i32. */
   readonly dispatch: number;
+  /** Does what a way out says, and goes on: (way out, what is left, RIP of the region's first page) -> i32. */
+  readonly leave: number;
   /** Tells the translator that a region has been entered often: (first micro-op). */
   readonly hotTrace: number;
   /** The interpreter's functions for instructions: (micro-op) -> next, by handler number. */
@@ -81,7 +70,6 @@ class RegionWriter implements RegionHost {
   readonly #kept: Local[] = [];
   /** Locals with the target of a return, while it is compared. */
   #held: readonly Local[] = [];
-  readonly #exitRip: Local<'i64'>;
   readonly #exit: Local<'i64'>;
   readonly #blockLabels = new Map<number, Label>();
   readonly #loopLabels = new Map<number, Label>();
@@ -107,7 +95,6 @@ class RegionWriter implements RegionHost {
     this.#block = region.blocks[0]!;
     this.#survey();
     this.#machine = new JitMachine(body, this, this.#vectorsUsed);
-    this.#exitRip = body.local('i64');
     this.#exit = body.local('i64');
   }
 
@@ -192,18 +179,7 @@ class RegionWriter implements RegionHost {
     this.#machine.flags.spill();
     body.end(this.#leaveClean);
     this.#spillRegisters();
-    const low = body.let('i32', toBit(this.#exit.get()));
-    const way = body.let('i32', and(low, WAY_MASK));
-    body.store('i32.store', 0, sub(left.get() as Bit, and(shrU(low, COUNT_SHIFT), COUNT_MASK)), L.LEFT);
-    body.if(eq(way, FAULT), () => body.return(0), undefined, false);
-    body.if(eq(way, LOOK_UP_THERE), () => {
-      body.store('i64.store', 0, this.#exitRip.get(), L.RIP);
-      body.returnCall(this.#imports.dispatch, []);
-    });
-    const rip = add(ripPage.get(), shrS(this.#exit.get() as Int, RIP_SHIFT));
-    body.store('i64.store', 0, this.mode & L.MODE_CODE64 ? rip : truncate(rip, 32), L.RIP);
-    body.if(way, () => body.return(INTERPRET), undefined, false);
-    body.returnCall(this.#imports.dispatch, []);
+    body.returnCall(this.#imports.leave, [this.#exit.get(), left.get(), ripPage.get()]);
   }
 
   /** In the header of the first trace, as the interpreter does. */
@@ -302,7 +278,7 @@ class RegionWriter implements RegionHost {
 
   #out(rip: Destination): void {
     if (typeof rip === 'number') return this.#goOut(LOOK_UP, 0, rip);
-    this.#body.set(this.#exitRip, rip());
+    this.#body.store('i64.store', 0, rip(), L.RIP);
     this.#goOut(LOOK_UP_THERE, 0, 0);
   }
 
@@ -310,7 +286,7 @@ class RegionWriter implements RegionHost {
   #goOut(way: number, count: number, displacement: number): void {
     const body = this.#body;
     const { flags } = this.#machine;
-    body.set(this.#exit, BigInt.asUintN(64, (BigInt(displacement) << RIP_SHIFT) | BigInt((count << COUNT_SHIFT) | way)));
+    body.set(this.#exit, wayOut(way, count, displacement));
     if (flags.state === 'memory') body.br(this.#leaveClean);
     else {
       flags.settle();
