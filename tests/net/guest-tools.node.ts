@@ -108,14 +108,14 @@ for (const model of values.model) {
     return `${tagged.length} tagged frames`;
   });
   await check('multicast: the address list is taken', async () => {
-    await guest.shell('ip maddr add 01:00:5e:01:02:03 dev eth0; ip maddr show dev eth0 | grep -q 01:00:5e:01:02:03');
+    await guest.shell('/usr/bin/ip maddr add 01:00:5e:01:02:03 dev eth0; /usr/bin/ip maddr show dev eth0 | grep -q 01:00:5e:01:02:03');
     expect(await guest.shell('ping -c 2 -i 0.2 10.0.2.2; true'), /2 packets received/);
     return undefined;
   });
   await check('tcpdump in the guest and the capture on the cable have the same frames', async () => {
     const before = framesOf(capture).length;
     await guest.shell(
-      'tcpdump -i eth0 -w /tmp/guest.pcap -U icmp 2>/dev/null & sleep 4; ping -c 10 -i 0.2 -s 400 10.0.2.2 >/dev/null; sleep 2; kill $!; sleep 1; true',
+      'tcpdump -Z root -i eth0 -w /tmp/guest.pcap -U icmp 2>/dev/null & sleep 4; ping -c 10 -i 0.2 -s 400 10.0.2.2 >/dev/null; sleep 2; kill $!; sleep 1; true',
       60,
     );
     const hex = await guest.shell('od -An -v -tx1 /tmp/guest.pcap', 60);
