@@ -148,6 +148,9 @@ try {
   say(
     `${forks.length} forks and the one: ${(disk / own).toFixed(2)} x the disk of one (${(disk / MIB).toFixed(0)} of ${(own / MIB).toFixed(0)} MiB), ${(all.shared / one.sum).toFixed(2)} x its RAM (${(all.shared / MIB).toFixed(0)} of ${(one.sum / MIB).toFixed(0)} MiB)`,
   );
+} catch (error) {
+  console.log(readFileSync(join(machine.directory, 'strate.log'), 'utf8').split('\n').slice(-12).join('\n'));
+  throw error;
 } finally {
   await vms.refresh();
   for (const id of [...forks, machine.id])
