@@ -202,7 +202,7 @@ export const TRACE_HASH_ENTRY = 16;
 export const TRACE_HASH_PAIR = 32;
 export const TRACE_HASH_REGION = 12;
 /** Regions there may be at once. */
-export const REGION_SLOTS = 0x4000;
+export const REGION_SLOTS = 0x20000;
 /** i64 per RAM page: bit n = the 64-byte granule n holds decoded code. */
 export const CODE_GRANULES = 0xa00000;
 /** i32 per RAM page: the first trace of the page (its header), 0 = none. */

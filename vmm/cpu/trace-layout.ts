@@ -9,7 +9,7 @@ export const TRACE_COUNT = 8; // i32: instructions
 export const TRACE_KEY = 12; // i32: RAM offset
 export const TRACE_MODE = 16; // i32
 /** Entries before a trace is offered to the translator. */
-export const TRACE_HOT = 100;
+export const TRACE_HOT = 600;
 /** Entries of a narrow region before it is translated again, with all that belongs to it. */
 export const REGION_HOT = 20000;
 /** i32: entries left until the trace is worth translating, or its region worth translating again; the translator is told when it becomes 0. */

@@ -10,9 +10,6 @@ import { REGION_HOT, TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_NEXT, TRACE_REGIO
 import { LINK_LOOK_UP, UOP_LINK, UOP_SIZE } from '../../cpu/uop.ts';
 import type { RegionCompiler } from './region-compiler.ts';
 
-/** Entries until a region that could not be installed is offered again. */
-const AGAIN = 3000;
-
 /** Translated code that is in use. */
 interface Installed {
   readonly key: number;
@@ -115,11 +112,9 @@ export class Translator {
     }
     const before = this.#installed.get(name);
     if (before) this.#drop(before);
+    // Slots are many: when they run out most regions are of programs that are gone, and what is still hot comes back soon.
+    if (this.#freeSlots.length === 0 && this.#nextSlot === REGION_SLOTS) for (const installed of [...this.#installed.values()]) this.#drop(installed);
     const slot = this.#freeSlots.pop() ?? this.#nextSlot;
-    if (slot >= REGION_SLOTS) {
-      this.#core.setInt32(first - UOP_SIZE + TRACE_HEAT, AGAIN, true);
-      return;
-    }
     if (slot === this.#nextSlot) this.#nextSlot++;
     this.#table.set(slot, code);
     this.#core.setInt32(first - UOP_SIZE + TRACE_HEAT, REGION_HOT, true);
