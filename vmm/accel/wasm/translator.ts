@@ -3,7 +3,7 @@
  * the code it was made from changes.
  */
 import type { Handler } from '../../cpu/isa/handlers.ts';
-import { formRegion, traceHashEntry } from '../../cpu/jit/region.ts';
+import { findTrace, formRegion, traceHashEntry } from '../../cpu/jit/region.ts';
 import type { Region } from '../../cpu/jit/region.ts';
 import { CODE_PAGES, REGION_SLOTS, TRACE_HASH_REGION } from '../../cpu/layout.ts';
 import { REGION_HOT, TRACE_COUNT, TRACE_HEAT, TRACE_HOT, TRACE_NEXT, TRACE_REGION, TRACE_TRANSLATED } from '../../cpu/trace-layout.ts';
@@ -104,12 +104,14 @@ export class Translator {
     this.#pending.delete(name);
     const { region } = pending;
     this.#forget(region.traces, pending);
-    const first = region.blocks[0]!.uops;
     if (pending.stale) {
       this.stats.dropped++;
-      this.#core.setInt32(first - UOP_SIZE + TRACE_HEAT, TRACE_HOT, true);
+      // The trace that began it may be gone, and its place in the code cache another's: what begins there now may be offered again.
+      const trace = findTrace(this.#core, region.key, region.mode);
+      if (trace !== 0) this.#core.setInt32(trace - UOP_SIZE + TRACE_HEAT, TRACE_HOT, true);
       return;
     }
+    const first = region.blocks[0]!.uops;
     const before = this.#installed.get(name);
     if (before) this.#drop(before);
     // Slots are many: when they run out most regions are of programs that are gone, and what is still hot comes back soon.
@@ -187,8 +189,8 @@ export class Translator {
     for (const installed of [...this.#installed.values()]) this.#drop(installed);
     for (const pending of this.#pending.values()) pending.stale = true;
     this.#byTrace.clear();
-    this.#waiting.length = 0;
-    if (this.#compiler.immediate) this.#pending.clear();
+    // What was not sent off does not come back.
+    for (const region of this.#waiting.splice(0)) this.#pending.delete(nameOf(region));
   }
 }
 

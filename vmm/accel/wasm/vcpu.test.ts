@@ -4,15 +4,16 @@ import type { Bus } from '../../bus/bus.ts';
 import { silentLog } from '../../base/log.ts';
 import type { CpuState } from '../../cpu/state.ts';
 import { GuestMemory, PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../memory/physical-map.ts';
-import type { ApicMsrs, Vcpu } from '../accelerator.ts';
+import type { Accelerator, ApicMsrs, Vcpu } from '../accelerator.ts';
+import { deriveInstructions } from '../../cpu/isa/handlers.ts';
+import { encodings } from '../../cpu/isa/index.ts';
+import type { Region } from '../../cpu/jit/region.ts';
+import { compileRegions } from './region-compiler.ts';
 import { createWasmAccelerator } from './wasm.ts';
 
 const read = (file: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(join(__dirname, '../../../dist/engine', file)));
-const accelerator = createWasmAccelerator({
-  guestMemory: read('guest-memory.wasm'),
-  system: read('system.wasm'),
-  interpreter: read('interpreter.wasm'),
-});
+const binaries = { guestMemory: read('guest-memory.wasm'), system: read('system.wasm'), interpreter: read('interpreter.wasm') };
+const interpreter = createWasmAccelerator(binaries);
 
 const RAM = 1 << 20;
 const CODE = 0x1000;
@@ -30,7 +31,14 @@ interface Rig {
   readonly state: () => CpuState;
 }
 
-function make({ index = 0, model = 'qemu64', apic }: { index?: number; model?: string; apic?: ApicMsrs } = {}): Rig {
+interface Parts {
+  readonly index?: number;
+  readonly model?: string;
+  readonly apic?: ApicMsrs;
+  readonly accelerator?: Accelerator;
+}
+
+function make({ index = 0, model = 'qemu64', apic, accelerator = interpreter }: Parts = {}): Rig {
   const memory = new GuestMemory(RAM);
   const physical = new PhysicalMap(memory);
   physical.fill(0, RAM / 4096, 0, PAGE_READ | PAGE_WRITE);
@@ -307,5 +315,48 @@ describe('IA32_TSC_DEADLINE', () => {
     written.length = 0;
     expect(cpu.run(100)).toBe('halt');
     expect([written, state().rip]).toEqual([[], 0x2001n]);
+  });
+});
+
+describe('a translator that takes its time', () => {
+  const { handlers } = deriveInstructions(encodings);
+  const LOOP = [0x40, 0xeb, 0xfd]; // inc ax; jmp
+  /** More than makes a trace hot. */
+  const OFTEN = 2000;
+
+  function makeSlow(): Rig & { readonly asked: Region[]; readonly deliver: () => void } {
+    const asked: Region[] = [];
+    let ready = false;
+    const compiler = {
+      immediate: false,
+      submit: (regions: readonly Region[]) => void asked.push(...regions),
+      take: () => (ready && asked.length > 0 ? compileRegions(asked.splice(0), handlers) : undefined),
+    };
+    return Object.assign(make({ accelerator: createWasmAccelerator(binaries, () => compiler) }), { asked, deliver: () => (ready = true) });
+  }
+
+  test('delivers code of which another has the place by then, and nothing of that is changed', () => {
+    const { cpu, start, state, asked, deliver } = makeSlow();
+    start(0xeb, 0x0e, ...new Array<number>(14).fill(0x90), ...LOOP);
+    cpu.run(OFTEN);
+    cpu.run(1);
+    expect(asked).toHaveLength(1);
+    // Decoded where the loop was: its jump lies where the loop's trace had its count.
+    start(0x41, 0x42, 0xeb, 0xfc); // inc cx; inc dx; jmp
+    // Long enough for the jump to be linked.
+    cpu.run(300);
+    deliver();
+    cpu.run(300);
+    expect(state().gpr.slice(0, 3)).toEqual([0n, 200n, 200n]);
+  });
+
+  test('is asked again for what was forgotten before it was asked', () => {
+    const { cpu, start, asked } = makeSlow();
+    start(...LOOP);
+    cpu.run(OFTEN); // hot, and not sent yet
+    start(...LOOP);
+    cpu.run(OFTEN);
+    cpu.run(1);
+    expect(asked).toHaveLength(1);
   });
 });

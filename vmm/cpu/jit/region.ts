@@ -87,6 +87,16 @@ export function traceHashEntry(core: DataView, key: number, mode: number): numbe
   return 0;
 }
 
+/** First micro-op of the trace that begins at a RAM offset, 0 if there is none. */
+export function findTrace(core: DataView, key: number, mode: number): number {
+  const entry = traceHashEntry(core, key, mode);
+  if (entry !== 0) return core.getInt32(entry + 8, true);
+  for (let trace = core.getInt32(CODE_PAGES + (key >>> 12) * 4, true); trace !== 0; trace = core.getInt32(trace + TRACE_NEXT, true)) {
+    if (core.getInt32(trace + TRACE_KEY, true) === (key | 0) && core.getInt32(trace + TRACE_MODE, true) === mode) return trace + UOP_SIZE;
+  }
+  return 0;
+}
+
 /** A relative branch whose target is its displacement: not one that is cut to 16 bits in wider code. */
 export function isDirect(handler: Handler, mode: number): boolean {
   const relative = handler.effects.jumps && handler.operands.some((operand) => operand.kind === 'relative');
@@ -223,7 +233,7 @@ class RegionFormer {
     if (Math.abs(displacement) > 0x7fff_ffff) return;
     const physical = this.#physical(page);
     if (physical === undefined) return;
-    const first = this.#find(physical + (displacement & 0xfff));
+    const first = findTrace(this.#core, physical + (displacement & 0xfff), this.#mode);
     if (first === 0 || !this.#takesPart(first - UOP_SIZE)) return;
     this.#pages.set(page, physical);
     this.#add(displacement, first);
@@ -244,18 +254,6 @@ class RegionFormer {
     const entry = this.#core.getInt32(TLB_PTR, true) + TLB_CODE + Number((linear >> 12n) & BigInt(TLB_ENTRIES - 1)) * TLB_ENTRY;
     if (this.#core.getBigUint64(entry + TLB_EXEC, true) !== linear) return undefined;
     return (Number(linear & 0xffff_ffffn) + this.#core.getInt32(entry + TLB_ADDEND, true)) >>> 0;
-  }
-
-  /** First micro-op of the trace that begins at a RAM offset, 0 if there is none. */
-  #find(key: number): number {
-    const core = this.#core;
-    const mode = this.#mode;
-    const entry = traceHashEntry(core, key, mode);
-    if (entry !== 0) return core.getInt32(entry + 8, true);
-    for (let trace = core.getInt32(CODE_PAGES + (key >>> 12) * 4, true); trace !== 0; trace = core.getInt32(trace + TRACE_NEXT, true)) {
-      if (core.getInt32(trace + TRACE_KEY, true) === (key | 0) && core.getInt32(trace + TRACE_MODE, true) === mode) return trace + UOP_SIZE;
-    }
-    return 0;
   }
 
   // -- blocks

@@ -363,8 +363,8 @@ class RegionWriter implements RegionHost {
     if (!inPage && !inside) this.#checkTarget(taken, target);
     this.#countDown(block.count);
     // Targets in 16-bit code wrap at 64 KiB.
-    const wide = direct && (this.mode & (L.MODE_CODE64 | L.MODE_CODE32)) !== 0;
-    const takenEdge = (): void => this.#edge(node, direct ? block.taken : -1, wide ? Number(displacement) : target);
+    const unwrapped = direct && (this.mode & (L.MODE_CODE64 | L.MODE_CODE32)) !== 0;
+    const takenEdge = (): void => this.#edge(node, direct ? block.taken : -1, unwrapped ? Number(displacement) : target);
     if (taken === 1) return takenEdge();
     const { flags } = machine;
     const state = flags.state;
