@@ -40,6 +40,8 @@ export interface MachineHost {
   readonly doorbell: Int32Array;
   /** Takes what others sent: called on the machine thread, between slices, when the doorbell rang. */
   drain(): void;
+  /** Whether the doorbell is about to ring: another thread works on what a device asked for. The loop then looks for it itself a while before it sleeps. */
+  soon?(): boolean;
   readonly events: MachineEvents;
   readonly bios: Uint8Array;
   readonly vgaBios?: Uint8Array | undefined;

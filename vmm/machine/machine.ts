@@ -18,6 +18,10 @@ const MOST_BUDGET = 2_000_000;
 const SHARED_BUDGET = 20_000;
 /** Waits shorter than this are not worth a sleep (ns). */
 const SHORTEST_SLEEP = 60_000;
+/** To be woken takes as long as most disk transfers: so long the loop looks itself for one that is under way (ns). */
+const LOOKOUT = 200_000;
+/** Between two looks at the clock. */
+const LOOKS = 50;
 /** The loop looks around at least this often (ns). */
 const LONGEST_SLEEP = 1e9;
 /** A pause that a calendar of whole seconds need not hear of (ns). */
@@ -291,9 +295,23 @@ export class Machine {
 
   /** Until `duration` (ns) has passed or the doorbell rings. */
   #sleep(duration: number): void {
+    if (this.#host.soon?.() === true && this.#lookOut(Math.min(duration, LOOKOUT))) return;
     const started = this.#host.hostTime();
     Atomics.wait(this.#host.doorbell, 0, 0, duration / 1e6);
     this.#idleTime += this.#host.hostTime() - started;
+  }
+
+  /** Returns whether the doorbell has rung, after `duration` (ns) at most. */
+  #lookOut(duration: number): boolean {
+    const { doorbell } = this.#host;
+    const end = this.#host.hostTime() + duration;
+    do {
+      for (let look = 0; look < LOOKS; look++) {
+        if (Atomics.load(doorbell, 0) !== 0) return true;
+        Atomics.pause();
+      }
+    } while (this.#host.hostTime() < end);
+    return false;
   }
 
   /** Keeps the machine thread's share of a host core at the limit. */

@@ -3,6 +3,7 @@
  * taken from the port when the doorbell word says that there are some.
  */
 import { getRandomValues } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Accelerator } from '../accel/accelerator.ts';
 import { noAccelerator } from '../accel/none.ts';
@@ -114,6 +115,7 @@ function run(data: MachineThreadData, port: MessagePort, say: (message: FromMach
     log,
     doorbell,
     drain,
+    ...(availableParallelism() > 1 && { soon: () => disks.inFlight > 0 }),
     events: control.events,
     bios: data.bios,
     vgaBios: data.vgaBios,

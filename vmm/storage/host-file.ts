@@ -23,3 +23,21 @@ export interface HostFile {
   nextData(offset: number): Promise<{ readonly start: number; readonly end: number } | undefined>;
   close(): Promise<void>;
 }
+
+export async function readPieces(file: HostFile, offset: number, into: readonly Uint8Array[]): Promise<void> {
+  if (into.length > 1 && file.readv !== undefined) return file.readv(offset, into);
+  let at = offset;
+  for (const piece of into) {
+    await file.read(at, piece);
+    at += piece.length;
+  }
+}
+
+export async function writePieces(file: HostFile, offset: number, from: readonly Uint8Array[]): Promise<void> {
+  if (from.length > 1 && file.writev !== undefined) return file.writev(offset, from);
+  let at = offset;
+  for (const piece of from) {
+    await file.write(at, piece);
+    at += piece.length;
+  }
+}

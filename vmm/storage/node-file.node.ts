@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { messageOf, VmmError } from '../base/errors.ts';
 import { sparseSupport } from './sparse.node.ts';
 import type { HostFile } from './host-file.ts';
+import { lengthOf } from './node.ts';
 
 const read = promisify(fs.read) as (fd: number, into: Uint8Array, at: number, length: number, position: number) => Promise<{ bytesRead: number }>;
 const write = promisify(fs.write) as (
@@ -239,10 +240,6 @@ const reasons: Readonly<Record<string, string>> = {
   EFBIG: 'the host file system cannot hold a file this large',
   EIO: 'the host reports an input/output error',
 };
-
-function lengthOf(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, piece) => sum + piece.length, 0);
-}
 
 function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -75,3 +75,22 @@ export async function writeSegments(node: BlockNode, offset: number, from: reado
   }
   return node.write(offset, bounce);
 }
+
+/** Bytes [start, start + length) of memory in several pieces. */
+export function cutSegments(pieces: readonly Uint8Array[], start: number, length: number): readonly Uint8Array[] {
+  const cut: Uint8Array[] = [];
+  let at = -start;
+  for (const piece of pieces) {
+    const [from, to] = [Math.max(0, -at), Math.min(piece.length, length - at)];
+    if (from < to) cut.push(from === 0 && to === piece.length ? piece : piece.subarray(from, to));
+    at += piece.length;
+    if (at >= length) break;
+  }
+  return cut;
+}
+
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const piece of pieces) sum += piece.length;
+  return sum;
+}

@@ -1,5 +1,5 @@
 import { RangeLock } from './range-lock.ts';
-import type { BlockNode, Extent } from './node.ts';
+import { cutSegments, lengthOf, readSegments, writeSegments, type BlockNode, type Extent } from './node.ts';
 
 /**
  * One node on top of another: what the top does not hold is read from the parent, what is written goes to the top and fills whole
@@ -35,42 +35,52 @@ export class OverlayNode implements BlockNode {
     return this.#parent;
   }
 
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    return this.#lock.run(offset, into.length, true, () => this.readThrough(offset, into));
+  read(offset: number, into: Uint8Array): Promise<void> {
+    return this.readv(offset, [into]);
   }
 
-  private async readThrough(offset: number, into: Uint8Array): Promise<void> {
-    for (let at = 0; at < into.length;) {
-      const { length, kind } = await this.#top.extent(offset + at, into.length - at);
-      const part = into.subarray(at, at + length);
+  readv(offset: number, into: readonly Uint8Array[]): Promise<void> {
+    return this.#lock.run(offset, lengthOf(into), true, () => this.readThrough(offset, into));
+  }
+
+  private async readThrough(offset: number, into: readonly Uint8Array[]): Promise<void> {
+    const total = lengthOf(into);
+    for (let at = 0; at < total;) {
+      const { length, kind } = await this.#top.extent(offset + at, total - at);
+      const part = length === total ? into : cutSegments(into, at, length);
       if (kind === 'absent') await this.readParent(offset + at, part);
-      else if (kind === 'zero') part.fill(0);
-      else await this.#top.read(offset + at, part);
+      else if (kind === 'zero') for (const piece of part) piece.fill(0);
+      else await readSegments(this.#top, offset + at, part);
       at += length;
     }
   }
 
-  private async readParent(offset: number, into: Uint8Array): Promise<void> {
-    const length = Math.max(0, Math.min(into.length, this.#parent.size - offset));
-    if (length > 0) await this.#parent.read(offset, into.subarray(0, length));
-    into.fill(0, length);
+  private async readParent(offset: number, into: readonly Uint8Array[]): Promise<void> {
+    const total = lengthOf(into);
+    const length = Math.max(0, Math.min(total, this.#parent.size - offset));
+    if (length === total) return readSegments(this.#parent, offset, into);
+    if (length > 0) await readSegments(this.#parent, offset, cutSegments(into, 0, length));
+    for (const piece of cutSegments(into, length, total - length)) piece.fill(0);
   }
 
-  async write(offset: number, from: Uint8Array): Promise<void> {
+  write(offset: number, from: Uint8Array): Promise<void> {
+    return this.writev(offset, [from]);
+  }
+
+  writev(offset: number, from: readonly Uint8Array[]): Promise<void> {
     const unit = this.#top.granularity;
+    const length = lengthOf(from);
     const start = offset - (offset % unit);
-    const end = Math.min(this.size, Math.ceil((offset + from.length) / unit) * unit);
+    const end = Math.min(this.size, Math.ceil((offset + length) / unit) * unit);
     return this.#lock.run(start, end - start, false, async () => {
       const headAbsent = start < offset && (await this.isAbsent(start));
       const lastUnit = end - 1 - ((end - 1) % unit);
-      const tailAbsent = end > offset + from.length && (lastUnit === start && start < offset ? headAbsent : await this.isAbsent(lastUnit));
-      if (!headAbsent && !tailAbsent) return this.#top.write(offset, from);
-      const whole = { start: headAbsent ? start : offset, end: tailAbsent ? end : offset + from.length };
-      const merged = new Uint8Array(whole.end - whole.start);
-      if (headAbsent) await this.readParent(start, merged.subarray(0, offset - start));
-      if (tailAbsent) await this.readParent(offset + from.length, merged.subarray(offset + from.length - whole.start));
-      merged.set(from, offset - whole.start);
-      return this.#top.write(whole.start, merged);
+      const tailAbsent = end > offset + length && (lastUnit === start && start < offset ? headAbsent : await this.isAbsent(lastUnit));
+      const [head, tail] = [headAbsent ? offset - start : 0, tailAbsent ? end - offset - length : 0];
+      const filled = [new Uint8Array(head), ...from, new Uint8Array(tail)].filter((piece) => piece.length > 0);
+      if (head > 0) await this.readParent(start, filled.slice(0, 1));
+      if (tail > 0) await this.readParent(offset + length, filled.slice(-1));
+      return writeSegments(this.#top, offset - head, filled);
     });
   }
 
@@ -110,7 +120,7 @@ export class OverlayNode implements BlockNode {
       if (start >= end) continue;
       const unitStart = start - (start % unit);
       const merged = new Uint8Array(Math.min(unit, this.size - unitStart));
-      await this.readThrough(unitStart, merged);
+      await this.readThrough(unitStart, [merged]);
       merged.fill(0, start - unitStart, end - unitStart);
       await this.#top.write(unitStart, merged);
     }

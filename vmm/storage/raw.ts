@@ -1,5 +1,5 @@
 import { VmmError } from '../base/errors.ts';
-import type { HostFile } from './host-file.ts';
+import { readPieces, writePieces, type HostFile } from './host-file.ts';
 import type { BlockNode, Extent } from './node.ts';
 
 const SECTOR = 512;
@@ -53,23 +53,13 @@ export class RawNode implements BlockNode {
     return this.#file.write(this.#start + offset, from);
   }
 
-  async readv(offset: number, into: readonly Uint8Array[]): Promise<void> {
-    if (this.#file.readv !== undefined) return this.#file.readv(this.#start + offset, into);
-    let at = offset;
-    for (const piece of into) {
-      await this.read(at, piece);
-      at += piece.length;
-    }
+  readv(offset: number, into: readonly Uint8Array[]): Promise<void> {
+    return readPieces(this.#file, this.#start + offset, into);
   }
 
-  async writev(offset: number, from: readonly Uint8Array[]): Promise<void> {
+  writev(offset: number, from: readonly Uint8Array[]): Promise<void> {
     this.refuseReadOnly();
-    if (this.#file.writev !== undefined) return this.#file.writev(this.#start + offset, from);
-    let at = offset;
-    for (const piece of from) {
-      await this.write(at, piece);
-      at += piece.length;
-    }
+    return writePieces(this.#file, this.#start + offset, from);
   }
 
   flush(): Promise<void> {

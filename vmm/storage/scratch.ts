@@ -1,5 +1,5 @@
-import type { HostFile } from './host-file.ts';
-import type { BlockNode, Extent } from './node.ts';
+import { readPieces, writePieces, type HostFile } from './host-file.ts';
+import { cutSegments, lengthOf, type BlockNode, type Extent } from './node.ts';
 
 const UNIT = 65536;
 /** The place of a unit that reads as zeros and hides the parent's. */
@@ -26,41 +26,59 @@ export class ScratchNode implements BlockNode {
     this.name = name;
   }
 
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    await this.byUnit(offset, into.length, async (place, within, at, length) => {
-      const part = into.subarray(at, at + length);
-      if (place === undefined || place === ZERO) part.fill(0);
-      else await this.#file.read(place * UNIT + within, part);
-    });
+  read(offset: number, into: Uint8Array): Promise<void> {
+    return this.readv(offset, [into]);
   }
 
-  async write(offset: number, from: Uint8Array): Promise<void> {
-    await this.byUnit(offset, from.length, async (known, within, at, length, unit) => {
-      let place = known;
-      if (place === undefined || place === ZERO) {
-        place = this.#free.pop() ?? this.#used++;
-        const whole = new Uint8Array(UNIT);
-        whole.set(from.subarray(at, at + length), within);
-        await this.#file.write(place * UNIT, whole);
-        this.#places.set(unit, place);
-        return;
+  async readv(offset: number, into: readonly Uint8Array[]): Promise<void> {
+    for (const { at, length, host } of this.runs(offset, lengthOf(into), (unit) => this.#places.get(unit) ?? ZERO)) {
+      const part = cutSegments(into, at, length);
+      if (host === ZERO) for (const piece of part) piece.fill(0);
+      else await readPieces(this.#file, host, part);
+    }
+  }
+
+  write(offset: number, from: Uint8Array): Promise<void> {
+    return this.writev(offset, [from]);
+  }
+
+  async writev(offset: number, from: readonly Uint8Array[]): Promise<void> {
+    const total = lengthOf(from);
+    const fresh = new Map<number, number>();
+    const runs = this.runs(offset, total, (unit) => {
+      const known = this.#places.get(unit) ?? ZERO;
+      if (known !== ZERO) return known;
+      const place = this.#free.pop() ?? this.#used++;
+      fresh.set(unit, place);
+      return place;
+    });
+    try {
+      for (const [unit, place] of fresh) {
+        const whole = offset <= unit * UNIT && (unit + 1) * UNIT <= offset + total;
+        if (!whole) await this.#file.write(place * UNIT, new Uint8Array(UNIT)); // what the place held before must not show
       }
-      return this.#file.write(place * UNIT + within, from.subarray(at, at + length));
-    });
+      for (const { at, length, host } of runs) await writePieces(this.#file, host, cutSegments(from, at, length));
+    } catch (error) {
+      this.#free.push(...fresh.values());
+      throw error;
+    }
+    for (const [unit, place] of fresh) this.#places.set(unit, place);
   }
 
-  private async byUnit(
-    offset: number,
-    length: number,
-    work: (place: number | undefined, within: number, at: number, length: number, unit: number) => Promise<void>,
-  ): Promise<void> {
+  /** What lies together in the file is one run. `placeOf`: where a unit is in it, or ZERO. */
+  private runs(offset: number, length: number, placeOf: (unit: number) => number): { at: number; length: number; host: number }[] {
+    const runs: { at: number; length: number; host: number }[] = [];
     for (let at = 0; at < length;) {
-      const unit = Math.floor((offset + at) / UNIT);
       const within = (offset + at) % UNIT;
       const part = Math.min(UNIT - within, length - at);
-      await work(this.#places.get(unit), within, at, part, unit);
+      const place = placeOf((offset + at - within) / UNIT);
+      const host = place === ZERO ? ZERO : place * UNIT + within;
+      const last = runs[runs.length - 1];
+      if (last !== undefined && (host === ZERO ? last.host === ZERO : last.host !== ZERO && last.host + last.length === host)) last.length += part;
+      else runs.push({ at, length: part, host });
       at += part;
     }
+    return runs;
   }
 
   zero(offset: number, length: number): Promise<void> {

@@ -28,16 +28,16 @@ export class ScatterList {
   add(address: number, length: number): boolean {
     if (length === 0) return true;
     this.length += length;
+    const view = this.#dma.view(address, length);
     const last = this.#pieces[this.#pieces.length - 1];
-    if (last !== undefined && !last.bounce && last.address + last.length === address) {
-      const joined = this.#dma.view(last.address, last.length + length);
-      if (joined !== undefined) {
+    if (view !== undefined && last !== undefined && !last.bounce && last.address + last.length === address) {
+      const before = this.segments[this.segments.length - 1]!;
+      if (before.buffer === view.buffer && before.byteOffset + before.length === view.byteOffset) {
         last.length += length;
-        this.segments[this.segments.length - 1] = joined;
+        this.segments[this.segments.length - 1] = new Uint8Array(view.buffer, before.byteOffset, last.length);
         return true;
       }
     }
-    const view = this.#dma.view(address, length);
     this.#pieces.push({ address, length, bounce: view === undefined });
     if (view !== undefined) {
       this.segments.push(view);

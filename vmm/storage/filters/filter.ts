@@ -1,5 +1,5 @@
 import type { BlockNode, Extent } from '../node.ts';
-import { readSegments, writeSegments } from '../node.ts';
+import { lengthOf, readSegments, writeSegments } from '../node.ts';
 
 export type BlockOperation = 'read' | 'write' | 'flush' | 'zero' | 'discard';
 
@@ -61,7 +61,3 @@ export abstract class FilterNode implements BlockNode {
 }
 
 const ZEROS = 1 << 20;
-
-export function lengthOf(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, piece) => sum + piece.length, 0);
-}
