@@ -3,7 +3,6 @@
  * control thread, requests through the ring from the machine thread.
  */
 import { createWriteStream } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, VmmError } from '../base/errors.ts';
 import type { TraceRecord } from '../storage/filters/trace.ts';
@@ -11,9 +10,6 @@ import type { RingMessage } from '../storage/ring/layout.ts';
 import { DiskServer } from '../storage/ring/server.ts';
 import { LayeredDrive } from './layered-drive.node.ts';
 import type { FromIo, IoAnswers, IoRequest, IoThreadData, OpenRequest, ToIo } from './io-messages.ts';
-
-/** A guest that reads block after block takes a few hundred microseconds from one to the next. ms */
-const LOOKOUT = 1;
 
 if (parentPort !== null && workerData !== null) serve(workerData as IoThreadData, parentPort);
 
@@ -29,8 +25,6 @@ function serve(data: IoThreadData, control: MessagePort): void {
     },
     onStall: (stall) => say({ type: 'stall', stall }),
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
-    now: () => performance.now(),
-    lookout: availableParallelism() > 1 ? LOOKOUT : 0,
   });
   control.on('message', (message: ToIo | { readonly machine: MessagePort }) => {
     if ('machine' in message)

@@ -2,11 +2,11 @@ import type { DiskStatus } from '../../base/disk-backend.ts';
 import { VmmError } from '../../base/errors.ts';
 import { MemoryNode } from '../memory-node.ts';
 import { DiskClient } from './client.ts';
-import { createRingMemory, type RingMessage } from './layout.ts';
+import { createRingMemory } from './layout.ts';
 import { DiskServer, type Stall } from './server.ts';
 
 /** Both ends in one thread; messages arrive at once. */
-function pair(lookout = 1) {
+function pair() {
   const memory = createRingMemory();
   const doorbell = new Int32Array(new SharedArrayBuffer(4));
   const stalls: Stall[] = [];
@@ -15,16 +15,9 @@ function pair(lookout = 1) {
     ring: () => void Atomics.add(doorbell, 0, 1),
     onStall: (stall) => stalls.push(stall),
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
-    now: () => performance.now(),
-    lookout,
   });
-  const kicks: RingMessage[] = [];
-  const post = (message: RingMessage) => {
-    if (message === 'kick') kicks.push(message);
-    server.message(message);
-  };
-  const client = new DiskClient({ memory, post, doorbell, hostTime: () => 0 });
-  return { server, client, stalls, kicks };
+  const client = new DiskClient({ memory, post: (message) => server.message(message), doorbell, hostTime: () => 0 });
+  return { server, client, stalls };
 }
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 const shared = (length: number) => new Uint8Array(new SharedArrayBuffer(length));
@@ -108,20 +101,4 @@ test('a completion submits the next request, over and over', async () => {
     client.drain();
   }
   expect(sector).toBe(600);
-});
-
-test('where requests follow each other closely the io thread needs no kick; after a pause it sleeps', async () => {
-  const { server, client, kicks } = pair(50);
-  const backend = client.backend({ drive: server.attach(new MemoryNode(new Uint8Array(512))), size: 512, readOnly: false });
-  const results: DiskStatus[] = [];
-  const read = async () => {
-    backend.submit({ op: 'read', offset: 0, length: 512, segments: [shared(512)] }, (status) => results.push(status));
-    await turn();
-    client.drain();
-  };
-  for (let count = 0; count < 10; count++) await read();
-  expect([results.length, kicks.length]).toEqual([10, 2]); // one to wake it, and one more to see that they come closely
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  await read();
-  expect([results.length, kicks.length]).toEqual([11, 3]);
 });

@@ -6,12 +6,6 @@ import { Control, operations, SEGMENT_WORDS, SLOT_WORDS, SLOTS, Slot, statuses, 
 /** After this many requests the io thread looks after its other work (files opened, timers) before it goes on. */
 const BURST = 64;
 
-/** How many looks at the ring are taken before the event loop gets its turn, while the io thread looks out for the next request. */
-const LOOKS = 100;
-
-/** It does not look out once pauses are this many times longer than what it would do so for. */
-const WORTHWHILE = 3;
-
 /** What to do when the host cannot do what the guest asked: hold the request and have the machine paused, or tell the guest. */
 export type HostErrorPolicy = 'pause' | 'report';
 
@@ -33,10 +27,6 @@ export interface DiskServerOptions {
   readonly onStall: (stall: Stall) => void;
   /** Lets the event loop run: setImmediate. */
   readonly breathe: () => Promise<void>;
-  /** Milliseconds. */
-  readonly now: () => number;
-  /** How long (ms) the io thread looks out for the next request before it sleeps, where requests follow each other as fast; 0: never. */
-  readonly lookout: number;
 }
 
 interface Attached {
@@ -65,9 +55,6 @@ export class DiskServer {
   #stalled: Job[] = [];
   #taken = 0;
   #draining = false;
-  /** When there was nothing to do any more, and whether what came after that came soon. */
-  #idleSince = 0;
-  #soon = false;
   #nextDrive = 1;
 
   constructor(options: DiskServerOptions) {
@@ -137,9 +124,7 @@ export class DiskServer {
     if (this.#draining) return;
     this.#draining = true;
     const { control } = this.#ring;
-    const { now, lookout } = this.#options;
     let burst = 0;
-    this.#soon = now() - this.#idleSince < lookout * WORTHWHILE;
     for (;;) {
       while (this.#taken !== Atomics.load(control, Control.submitted)) {
         const slot = control[Control.submissions + (this.#taken & (SLOTS - 1))]!;
@@ -149,30 +134,11 @@ export class DiskServer {
         if (++burst % BURST === 0) await this.#options.breathe();
         else await Promise.resolve(); // completions of what the page cache answered at once go out in between
       }
-      this.#idleSince = now();
-      if (this.#soon && (await this.another())) continue;
       Atomics.store(control, Control.ioSleeps, 1);
       if (this.#taken === Atomics.load(control, Control.submitted)) break;
       Atomics.store(control, Control.ioSleeps, 0);
     }
     this.#draining = false;
-  }
-
-  /**
-   * To wake a thread costs both sides more than most requests do (80 us each on a virtual host): while they follow each other closely the io thread
-   * stays awake and looks for the next one itself.
-   */
-  private async another(): Promise<boolean> {
-    const { now, lookout, breathe } = this.#options;
-    const { control } = this.#ring;
-    while (now() - this.#idleSince < lookout) {
-      for (let look = 0; look < LOOKS; look++) {
-        if (this.#taken !== Atomics.load(control, Control.submitted)) return true;
-        Atomics.pause();
-      }
-      await breathe(); // transfers on other threads, timers, orders
-    }
-    return (this.#soon = false);
   }
 
   private start(slot: number): void {
