@@ -339,17 +339,18 @@ export class Dp8390 {
     } else state.remoteCount -= bytesMoved;
   }
 
-  /** Bytes that move at once: a word if DCR says so and the processor asks for one. */
-  #width(size: AccessSize): 1 | 2 {
-    return (this.state.dataConfig & Dcr.WTS) !== 0 && size >= 2 ? 2 : 1;
+  /** Bytes that one cycle on the data port moves: as DCR says, whatever the processor asks for. A byte of a word is its low one; drivers of PCI boards read the PROM so. */
+  get #width(): 1 | 2 {
+    return (this.state.dataConfig & Dcr.WTS) !== 0 ? 2 : 1;
   }
 
   #readData(size: AccessSize): number {
     let value = 0;
-    const width = this.#width(size);
+    const width = this.#width;
     for (let at = 0; at < size; at += width) {
       if (this.state.remoteCount === 0) return value >>> 0;
-      for (let byte = 0; byte < width; byte++) value |= this.#memory((this.state.remoteAddress + byte) & 0xffff) << (8 * (at + byte));
+      const taken = Math.min(width, size);
+      for (let byte = 0; byte < taken; byte++) value |= this.#memory((this.state.remoteAddress + byte) & 0xffff) << (8 * (at + byte));
       this.#step(width);
       if (width === 1 && size > 1) return value; // a byte-wide board answers the low byte only
     }
@@ -357,10 +358,11 @@ export class Dp8390 {
   }
 
   #writeData(size: AccessSize, value: number): void {
-    const width = this.#width(size);
+    const width = this.#width;
     for (let at = 0; at < size; at += width) {
       if (this.state.remoteCount === 0) return;
-      for (let byte = 0; byte < width; byte++) this.#store((this.state.remoteAddress + byte) & 0xffff, (value >>> (8 * (at + byte))) & 0xff);
+      const given = Math.min(width, size);
+      for (let byte = 0; byte < given; byte++) this.#store((this.state.remoteAddress + byte) & 0xffff, (value >>> (8 * (at + byte))) & 0xff);
       this.#step(width);
       if (width === 1 && size > 1) return;
     }

@@ -69,6 +69,14 @@ test('the PROM has the address, each octet twice, and WW', () => {
   expect(read(0, 32)).toEqual([...MAC.flatMap((octet) => [octet, octet]), ...new Array<number>(16).fill(0), 0x57, 0x57, 0x57, 0x57]);
 });
 
+test('in word mode a byte read of the data port takes a word, as PCI drivers read the PROM', () => {
+  const { out, input } = bench();
+  for (const [port, value] of [[14, 0x49], [10, 32], [11, 0], [8, 0], [9, 0], [0, 0x0a]] as const) out(port, value); // prettier-ignore
+  const prom = Array.from({ length: 16 }, () => input(0x10));
+  expect(prom).toEqual([...MAC, ...new Array<number>(8).fill(0), 0x57, 0x57]);
+  expect(input(7) & 0x40).toBe(0x40);
+});
+
 test('a reset shows in ISR; a frame goes out, and its end is an interrupt', () => {
   const { input, out, start, write, cable, irq } = bench();
   input(0x1f);
