@@ -2,9 +2,6 @@ import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_SIZE, PAGE_WRITE, type PhysicalMap } fr
 
 const OFFSET_MASK = ~(PAGE_SIZE - 1);
 
-/** One stretch of a transfer within guest memory. */
-type Visit = (offset: number, length: number, done: number) => void;
-
 /**
  * Bus masters' way to guest memory, by physical address through the page table (the interface is bus/dma.ts). What the table does not give directly
  * (registers, unmapped space) is not reached: reads give FFh there, writes are lost, as an aborted PCI cycle.
@@ -36,52 +33,60 @@ export class GuestDma {
   }
 
   wrote(addr: number, length: number): void {
-    this.#walk(addr, length, PAGE_WRITE, (offset, bytes) => {
-      this.#physical.willWrite(offset, bytes); // a view that was taken before writes were asked about
-      this.#physical.wrote(offset, bytes);
-    });
+    for (let done = 0; done < length;) {
+      const offset = this.#place(addr + done, PAGE_WRITE);
+      const step = this.#stretch(addr + done, length - done, PAGE_WRITE, offset);
+      if (offset >= 0) {
+        this.#physical.willWrite(offset, step); // a view that was taken before writes were asked about
+        this.#physical.wrote(offset, step);
+      }
+      done += step;
+    }
   }
 
   read(addr: number, into: Uint8Array): void {
-    into.fill(0xff);
     const { bytes } = this.#physical.memory;
-    this.#walk(addr, into.length, PAGE_READ, (offset, length, done) => into.set(bytes.subarray(offset, offset + length), done));
+    for (let done = 0; done < into.length;) {
+      const offset = this.#place(addr + done, PAGE_READ);
+      const step = this.#stretch(addr + done, into.length - done, PAGE_READ, offset);
+      if (offset < 0) into.fill(0xff, done, done + step);
+      else copy(bytes, offset, into, done, step);
+      done += step;
+    }
   }
 
   write(addr: number, from: Uint8Array): void {
     const { bytes } = this.#physical.memory;
-    this.#walk(addr, from.length, PAGE_WRITE, (offset, length, done) => {
-      this.#physical.willWrite(offset, length);
-      bytes.set(from.subarray(done, done + length), offset);
-      this.#physical.wrote(offset, length);
-    });
-  }
-
-  /** Visits the stretches of [addr, addr + length) whose pages have `flag`, neighbours joined. */
-  #walk(addr: number, length: number, flag: number, visit: Visit): void {
-    let runOffset = 0;
-    let runLength = 0;
-    let runDone = 0;
-    for (let done = 0; done < length;) {
-      const at = addr + done;
-      const within = at % PAGE_SIZE;
-      const step = Math.min(PAGE_SIZE - within, length - done);
-      const entry = this.#physical.entry(at);
-      const offset = ((entry & OFFSET_MASK) >>> 0) + within;
-      const reachable = (entry & flag) !== 0;
-      if (runLength > 0 && !(reachable && offset === runOffset + runLength)) {
-        visit(runOffset, runLength, runDone);
-        runLength = 0;
-      }
-      if (reachable) {
-        if (runLength === 0) {
-          runOffset = offset;
-          runDone = done;
-        }
-        runLength += step;
+    for (let done = 0; done < from.length;) {
+      const offset = this.#place(addr + done, PAGE_WRITE);
+      const step = this.#stretch(addr + done, from.length - done, PAGE_WRITE, offset);
+      if (offset >= 0) {
+        this.#physical.willWrite(offset, step);
+        copy(from, done, bytes, offset, step);
+        this.#physical.wrote(offset, step);
       }
       done += step;
     }
-    if (runLength > 0) visit(runOffset, runLength, runDone);
   }
+
+  /** Where in guest memory that address lies; -1 where no page with `flag` is. */
+  #place(addr: number, flag: number): number {
+    const entry = this.#physical.entry(addr);
+    return (entry & flag) === 0 ? -1 : ((entry & OFFSET_MASK) >>> 0) + (addr % PAGE_SIZE);
+  }
+
+  /** How much of [addr, addr + length) lies in one piece from `offset`, the place of `addr`. */
+  #stretch(addr: number, length: number, flag: number, offset: number): number {
+    let run = PAGE_SIZE - (addr % PAGE_SIZE);
+    if (offset >= 0) while (run < length && this.#place(addr + run, flag) === offset + run) run += PAGE_SIZE;
+    return Math.min(run, length);
+  }
+}
+
+/** Below this the call of a built-in costs more than the bytes. */
+const FEW = 32;
+
+function copy(from: Uint8Array, at: number, into: Uint8Array, to: number, length: number): void {
+  if (length > FEW) into.set(length === from.length ? from : from.subarray(at, at + length), to);
+  else for (let index = 0; index < length; index++) into[to + index] = from[at + index]!;
 }

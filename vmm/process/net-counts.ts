@@ -1,4 +1,4 @@
-import type { NetBackend } from '../net/cable/cable.ts';
+import type { NetBackend, Offload } from '../net/cable/cable.ts';
 import type { Counters } from './machine-messages.ts';
 
 /** Counts what the guest sends and receives, by NIC. */
@@ -23,8 +23,8 @@ export class NetCounts {
       setLink: (up) => cable.setLink(up),
       attach(user, accepts) {
         const counting = {
-          frame(bytes: Uint8Array, offload?: Parameters<typeof user.frame>[1]) {
-            const taken = user.frame(bytes, offload);
+          frame(bytes: Uint8Array, offload?: Offload, finished?: boolean) {
+            const taken = user.frame(bytes, offload, finished);
             if (taken) counts.receivedBytes += bytes.length;
             return taken;
           },

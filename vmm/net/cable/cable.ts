@@ -36,8 +36,11 @@ export const LEAST_FRAME = 14;
 
 /** Who is at this end of a cable: the NIC, the NAT, a port of the switch, a filter. All calls happen on that end's own thread. */
 export interface CableUser {
-  /** A frame arrived. It is valid during the call only. False: no room, it stays on the cable and is offered again after `ready`. */
-  frame(bytes: Uint8Array, offload?: Offload): boolean;
+  /**
+   * A frame arrived. It is valid during the call only. `finished`: the cable cut it from a longer segment, so its checksums are known to be right. False: no room, it stays
+   * on the cable and is offered again after `ready`.
+   */
+  frame(bytes: Uint8Array, offload?: Offload, finished?: boolean): boolean;
   /** There is room again after `send` gave false. */
   room?(): void;
   /** The cable was plugged in or unplugged at the other end. */

@@ -3,6 +3,7 @@ import { accepted, cutFrames, finishedSize, isSound } from '../cable/offload.ts'
 import {
   acceptsToWord,
   type Direction,
+  readFinished,
   readOffload,
   RECORD_HEADER,
   recordBytes,
@@ -23,6 +24,7 @@ export class RingEnd implements NetBackend {
   readonly #out: Direction;
   readonly #in: Direction;
   readonly #wake: () => void;
+  readonly #inPlace: boolean;
   readonly #header = new DataView(new ArrayBuffer(RECORD_HEADER));
   readonly #headerBytes = new Uint8Array(this.#header.buffer);
   readonly #frame = new Uint8Array(MOST_SEGMENT);
@@ -38,6 +40,7 @@ export class RingEnd implements NetBackend {
     this.#out = viewDirection(memory, side === 'nic' ? 0 : 1);
     this.#in = viewDirection(memory, side === 'nic' ? 1 : 0);
     this.#wake = wake;
+    this.#inPlace = side === 'nic';
     this.#link = this.link;
   }
 
@@ -67,12 +70,12 @@ export class RingEnd implements NetBackend {
     if (offload === undefined || accepted(offload, this.peerAccepts)) {
       if (frame.length > (offload?.cut === undefined ? MOST_FRAME : MOST_SEGMENT)) return this.#lose();
       if (!this.#reserve(recordBytes(frame.length))) return false;
-      this.#put(frame, offload);
+      this.#put(frame, offload, false);
     } else {
       const size = finishedSize(frame, offload, recordBytes);
       if (size === undefined || size > HALF) return this.#lose();
       if (!this.#reserve(size)) return false;
-      cutFrames(frame, offload, (one) => this.#put(one, undefined));
+      cutFrames(frame, offload, (one) => this.#put(one, undefined, offload.cut !== undefined));
     }
     if (Atomics.exchange(this.#out.words, Word.signalled, 1) === 0) this.#wake();
     return true;
@@ -124,10 +127,10 @@ export class RingEnd implements NetBackend {
   }
 
   /** There is room. */
-  #put(frame: Uint8Array, offload: Offload | undefined): void {
+  #put(frame: Uint8Array, offload: Offload | undefined, finished: boolean): void {
     const { words, bytes } = this.#out;
     const tail = words[Word.tail]!;
-    writeHeader(this.#header, frame.length, offload);
+    writeHeader(this.#header, frame.length, offload, finished);
     copyIn(bytes, tail, this.#headerBytes);
     copyIn(bytes, tail + RECORD_HEADER, frame);
     Atomics.store(words, Word.tail, (tail + recordBytes(frame.length)) | 0);
@@ -144,9 +147,7 @@ export class RingEnd implements NetBackend {
       for (let head = words[Word.head]!; head !== end;) {
         copyOut(bytes, head, this.#headerBytes);
         const length = this.#header.getUint32(0, true);
-        const frame = this.#frame.subarray(0, length);
-        copyOut(bytes, head + RECORD_HEADER, frame);
-        if (this.#link && !this.#user.frame(frame, readOffload(this.#header))) {
+        if (this.#link && !this.#user.frame(this.#frameAt(head + RECORD_HEADER, length), readOffload(this.#header), readFinished(this.#header))) {
           this.#stopped = true;
           return;
         }
@@ -157,6 +158,16 @@ export class RingEnd implements NetBackend {
     } finally {
       this.#receiving = false;
     }
+  }
+
+  /** A NIC is given the frame where it lies: it copies it once, to the guest. Sockets and text on the net thread need memory that no other thread sees. */
+  #frameAt(at: number, length: number): Uint8Array {
+    const { bytes } = this.#in;
+    const start = at & MASK;
+    if (this.#inPlace && start + length <= RING_BYTES) return bytes.subarray(start, start + length);
+    const frame = this.#frame.subarray(0, length);
+    copyOut(bytes, start, frame);
+    return frame;
   }
 
   #tellRoom(): void {

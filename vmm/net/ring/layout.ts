@@ -58,19 +58,24 @@ export function wordToAccepts(word: number): Accepts {
 export const RECORD_HEADER = 16;
 const CUTS = [undefined, 'tcp4', 'tcp6', 'udp'] as const;
 const FLAG_OFFLOAD = 4; // above the two bits of the cut
+const FLAG_FINISHED = 8;
 
 export function recordBytes(length: number): number {
   return (RECORD_HEADER + length + 7) & ~7;
 }
 
 /** Header: length (32 bits), flags (8), checksum offset (8), checksum start, segment, headers (16 each), 16 spare. */
-export function writeHeader(view: DataView, length: number, offload: Offload | undefined): void {
+export function writeHeader(view: DataView, length: number, offload: Offload | undefined, finished: boolean): void {
   view.setUint32(0, length, true);
-  view.setUint8(4, offload === undefined ? 0 : FLAG_OFFLOAD | CUTS.indexOf(offload.cut?.as));
+  view.setUint8(4, (finished ? FLAG_FINISHED : 0) | (offload === undefined ? 0 : FLAG_OFFLOAD | CUTS.indexOf(offload.cut?.as)));
   view.setUint8(5, offload?.checksumOffset ?? 0);
   view.setUint16(6, offload?.checksumStart ?? 0, true);
   view.setUint16(8, offload?.cut?.segment ?? 0, true);
   view.setUint16(10, offload?.cut?.headers ?? 0, true);
+}
+
+export function readFinished(view: DataView): boolean {
+  return (view.getUint8(4) & FLAG_FINISHED) !== 0;
 }
 
 export function readOffload(view: DataView): Offload | undefined {

@@ -273,6 +273,35 @@ test('checksum offload both ways', () => {
   expect(descriptor(2).errors).toBe(0x40);
 });
 
+test.each([0, 14, 15, 34, 60])('a frame that the cable has cut is reported as one that the controller sums itself, from PCSS %i', (pcss) => {
+  const sender = new TestCable();
+  const { start, put } = bench(sender);
+  start();
+  const data = TxCommand.DEXT | TxCommand.TSE;
+  put(context(TxCommand.TSE | 3, 54, 1460), {
+    data: longSegment(3000),
+    command: data | TxCommand.EOP,
+    dtyp: 1,
+    options: TxPopts.IXSM | TxPopts.TXSM,
+  });
+  expect(sender.sent).toHaveLength(3);
+  const reports = [false, true].map((finished) => {
+    const { start, cable, write, view } = bench();
+    start(Rctl.EN | Rctl.UPE);
+    return [0x300, 0x200, 0x100, 0].flatMap((offloads) => {
+      write(0x5000, offloads | pcss);
+      for (const frame of sender.sent) cable.receive(frame, undefined, finished);
+      const seen = sender.sent.map((_, index) => [8, 12].map((at) => view.getUint32(RX_RING + 16 * index + at, true)));
+      write(Reg.RCTL, 0);
+      write(0x2810, 0); // RDH
+      write(Reg.RCTL, Rctl.EN | Rctl.UPE);
+      return seen;
+    });
+  });
+  expect(reports[1]).toEqual(reports[0]);
+  expect(reports[0]![0]![1]! & 0xff).toBe(RxStatus.DD | RxStatus.EOP | RxStatus.IPCS | RxStatus.TCPCS);
+});
+
 test('ITR: interrupts come no more often than it allows', () => {
   const { start, cable, read, write, irq, context: test } = bench();
   start();

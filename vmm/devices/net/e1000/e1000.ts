@@ -129,7 +129,7 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
     function output(frame: Uint8Array, offload: Offload | undefined): boolean {
       if ((state.rctl & Rctl.LBM) !== 0 || phy.loopback) {
         if (offload === undefined) receiver.frame(frame);
-        else cutFrames(frame, offload, (one) => void receiver.frame(one));
+        else cutFrames(frame, offload, (one) => void receiver.frame(one, offload.cut !== undefined));
         return true;
       }
       if (!linked() || cable.send(frame, offload)) return true;
@@ -156,7 +156,7 @@ export const e1000 = defineDevice<E1000State, E1000Options, E1000>({
     }
 
     cable.attach({
-      frame: (bytes) => !linked() || receiver.frame(bytes),
+      frame: (bytes, _offload, finished) => !linked() || receiver.frame(bytes, finished),
       room: () => transmitter.run(),
       link: (up) => changingLink(() => phy.plug(up)),
     });

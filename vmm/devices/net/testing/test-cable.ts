@@ -71,8 +71,8 @@ export class TestCable implements NetBackend {
   }
 
   /** Puts a frame to the NIC. Whether it took it; otherwise it waits for `ready`. */
-  receive(frame: Uint8Array, offload?: Offload): boolean {
-    if (this.#user?.frame(frame, offload) === true) return true;
+  receive(frame: Uint8Array, offload?: Offload, finished = false): boolean {
+    if (this.#user?.frame(frame, offload, finished) === true) return true;
     if (this.waiting.length < 16) this.waiting.push(frame.slice());
     return false;
   }
