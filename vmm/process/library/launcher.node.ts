@@ -1,6 +1,7 @@
 /** Starts VMM processes. One that was started goes on when whoever started it ends. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VmmError, type VmmErrorKind } from '../../base/errors.ts';
@@ -33,8 +34,14 @@ const PASSED_ON = /^(PATH|HOME|USERPROFILE|LANG|LC_.*|TZ|XDG_.*|STRATE_.*|LOCALA
 
 export function vmmEnvironment(environment: NodeJS.ProcessEnv, directory: string): NodeJS.ProcessEnv {
   const passed = Object.fromEntries(Object.entries(environment).filter(([name]) => PASSED_ON.test(name)));
-  // Temporary files (writes to be discarded) lie beside the disks, where there is room. Electron's binary is to be Node.
-  return { ...passed, TMPDIR: directory, ...('electron' in process.versions && { ELECTRON_RUN_AS_NODE: '1' }) };
+  return {
+    ...passed,
+    // What Node makes of the TypeScript is kept, where cli/strate.mjs keeps it: a third of what a start takes.
+    NODE_COMPILE_CACHE: join(homedir(), '.cache', 'strate', 'compiled'),
+    // Temporary files (writes to be discarded) lie beside the disks, where there is room.
+    TMPDIR: directory,
+    ...('electron' in process.versions && { ELECTRON_RUN_AS_NODE: '1' }), // Electron's binary is to be Node
+  };
 }
 
 export interface Launcher {

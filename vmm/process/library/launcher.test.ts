@@ -56,6 +56,7 @@ it('chooses what a VMM process knows', () => {
     PATH: '/bin',
     STRATE_HOME: '/s',
     LC_ALL: 'C',
+    NODE_COMPILE_CACHE: expect.stringContaining('compiled') as string,
     TMPDIR: '/vm',
   });
 });
