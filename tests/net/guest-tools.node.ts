@@ -77,7 +77,9 @@ for (const model of values.model) {
     network: `user,pcap=${capture}`,
   });
   await guest.until(/GUEST-MILESTONE: shell/, 600);
-  await guest.shell('stty -echo 2>/dev/null; mkdir -p /etc /tmp; ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; true');
+  await guest.shell(
+    'stty -echo 2>/dev/null; mkdir -p /etc /tmp; echo root:x:0:0::/:/bin/sh >/etc/passwd; ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; true',
+  );
   await check('the driver, its link and speed', async () => {
     const text = await guest.shell('ethtool -i eth0; ethtool eth0; true');
     expect(text, /Link detected: yes/);
@@ -115,7 +117,7 @@ for (const model of values.model) {
   await check('tcpdump in the guest and the capture on the cable have the same frames', async () => {
     const before = framesOf(capture).length;
     await guest.shell(
-      'tcpdump -Z root -i eth0 -w /tmp/guest.pcap -U icmp 2>/dev/null & sleep 4; ping -c 10 -i 0.2 -s 400 10.0.2.2 >/dev/null; sleep 2; kill $!; sleep 1; true',
+      'tcpdump -Z root -i eth0 -w /tmp/guest.pcap -U icmp 2>/tmp/tcpdump & sleep 4; ping -c 10 -i 0.2 -s 400 10.0.2.2 >/dev/null; sleep 2; kill $!; sleep 1; cat /tmp/tcpdump',
       60,
     );
     const hex = await guest.shell('od -An -v -tx1 /tmp/guest.pcap', 60);

@@ -97,6 +97,10 @@ export class LinuxGuest {
     return text.replaceAll('\r', '');
   }
 
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
   /** What its process has used of processors until now. */
   get cpuSeconds(): number {
     const fields = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8')

@@ -163,6 +163,7 @@ await check('IPv6: address, default route, ping of the gateway', async () => {
     'for i in 1 2 3 4 5 6 7 8; do ip -6 route | grep -q default && break; sleep 1; done; ip -6 addr show dev eth0; ip -6 route',
   );
   expect(text, /default via fe80/);
+  expect(text, /5054:ff:fe12:3456/); // the driver took the card's address
   const gateway = peer ? 'fec0::2' : 'fd53:7472:6174:6500::2';
   expect(await guest.shell(`ping -6 -c 3 -i 0.2 ${gateway}`), /3 packets received/);
   return /inet6 f[de][0-9a-f:]+/.exec(text)?.[0];
