@@ -11,7 +11,6 @@ import type { LaneOperator, WasmType } from './operators.ts';
 
 export const valueTypes: Readonly<Record<WasmType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const EMPTY_BLOCK = 0x40;
-const FREE_LISTS: readonly WasmType[] = ['i32', 'i64', 'f32', 'f64', 'v128'];
 
 /** Target of branches: the end of a block or the start of a loop. */
 export class Label {
@@ -74,14 +73,21 @@ export class Local<T extends WasmType = WasmType> {
   }
 }
 
+/** Room for the code of most functions (bytes). */
+const CODE_BYTES = 0x400;
+
 export class FunctionBody {
-  readonly code = new ByteWriter();
+  readonly code = new ByteWriter(CODE_BYTES);
   /** Byte offsets of br_if and if instructions with 1 for likely, 0 for unlikely: the branch hinting section. */
   readonly hints: (readonly [offset: number, likely: 0 | 1])[] = [];
   readonly #locals: WasmType[];
   readonly #params: number;
   readonly #free: Record<WasmType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  /** Handed out since `holdLocals`, and not released. */
+  readonly #taken: number[] = [];
+  /** What the last release kept, by index and as a list. */
   readonly #kept: boolean[] = [];
+  readonly #keptNow: number[] = [];
   #open = 0;
 
   constructor(params: readonly WasmType[]) {
@@ -97,30 +103,36 @@ export class FunctionBody {
   }
 
   local<T extends WasmType>(type: T): Local<T> {
-    const free = this.#free[type].pop();
-    if (free !== undefined) return new Local(type, free);
-    this.#locals.push(type);
-    return new Local(type, this.#locals.length - 1);
+    const free = this.#free[type];
+    for (let index = free.pop(); index !== undefined; index = free.pop()) {
+      this.#taken.push(index);
+      if (!this.#kept[index]) return new Local(type, index);
+    }
+    const index = this.#locals.push(type) - 1;
+    this.#taken.push(index);
+    return new Local(type, index);
   }
 
-  /** Hands all but the listed locals to later `local` calls: the bodies of a big br_table share theirs. */
+  /** What has been handed out so far is never released. */
+  holdLocals(): void {
+    this.#taken.length = 0;
+  }
+
+  /** Hands all but the listed locals, and those held, to later `local` calls. A listed one may have been released before: it is taken back. */
   releaseLocals(keep: readonly Local[]): void {
-    const kept = new Set(keep.map((local) => local.index));
-    for (const list of Object.values(this.#free)) list.length = 0;
-    for (let i = this.#locals.length - 1; i >= this.#params; i--) if (!kept.has(i)) this.#free[this.#locals[i]!].push(i);
-  }
-
-  get localCount(): number {
-    return this.#locals.length;
-  }
-
-  /** The same for the locals from number `first` on. */
-  releaseFrom(first: number, keep: readonly Local[]): void {
-    for (const type of FREE_LISTS) this.#free[type].length = 0;
-    const kept = this.#kept;
-    for (const { index } of keep) kept[index] = true;
-    for (let i = this.#locals.length - 1; i >= first; i--) if (!kept[i]) this.#free[this.#locals[i]!].push(i);
-    for (const { index } of keep) kept[index] = false;
+    const [kept, taken] = [this.#kept, this.#taken];
+    for (const index of this.#keptNow) kept[index] = false;
+    this.#keptNow.length = 0;
+    for (const { index } of keep) {
+      kept[index] = true;
+      this.#keptNow.push(index);
+    }
+    let left = 0;
+    for (const index of taken) {
+      if (kept[index]) taken[left++] = index;
+      else this.#free[this.#locals[index]!].push(index);
+    }
+    taken.length = left;
   }
 
   set<T extends WasmType>(local: Local<T>, value: ExpressionOf<T>): void {
