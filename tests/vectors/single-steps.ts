@@ -87,6 +87,7 @@ export class SingleSteps {
       uops: uop,
       count: 1,
       index: 0,
+      crosses: false,
       taken: -1,
       next: -1,
       returns: false,

@@ -112,6 +112,8 @@ export const SEG_REACH = 0x240;
 
 /** Counts the times translated code was dropped: code that may have caused it looks whether it may go on. */
 export const CODE_DROPS = 0x270; // i32
+/** Byte 0 MODE, byte 1 which TLB is in force; from bit 16 that TLB's number of JUMP_GENERATIONS, which changes whenever a jump cached under it may have become wrong. */
+export const JUMP_STAMP = 0x278; // i64
 
 // -- control, debug and model-specific registers, i64 each
 export const CR0 = 0x280;
@@ -164,22 +166,28 @@ export const STATIC_DATA = 0x60000;
 export const STATIC_DATA_SIZE = 0x20000;
 
 // -- TLBs: direct-mapped, index = (linear >> 12) & (TLB_ENTRIES - 1); one for each way of checking permissions
-export const TLB = 0x80000;
-export const TLB_ENTRIES = 2048;
+export const TLB = 0x5a00000;
+export const TLB_ENTRIES = 8192;
 export const TLB_ENTRY = 32;
-export const TLB_STRIDE = 0x10000; // TLB_ENTRIES * TLB_ENTRY
+export const TLB_STRIDE = 0x40000; // TLB_ENTRIES * TLB_ENTRY
 export const TLB_SUPERVISOR = 0;
 export const TLB_USER = 1;
 export const TLB_SMAP = 2; // supervisor that must not touch user pages (CR4.SMAP and not FLAGS.AC)
 /** Instruction fetch has TLBs of its own, so that code and data do not displace each other: (TLB of data accesses) + TLB_CODE; only TLB_EXEC counts there. */
-export const TLB_CODE = 0x40000;
+export const TLB_CODE = 0x100000;
 export const TLB_ALIGN = 3; // CR0.AM and FLAGS.AC at CPL 3: never filled, so every access takes the slow path that checks alignment
-export const TLB_READ = 0; // i64: linear page address if reads may go straight to RAM, otherwise TLB_INVALID
+/**
+ * i64: the last linear address before the page if reads may go straight to RAM, otherwise a tag with TLB_OTHER_PAGE. So an access of n bytes hits if
+ * tag - linear is, unsigned, at least n - 0x1001, and the tag of a miss is far from all linear addresses that share the entry.
+ */
+export const TLB_READ = 0;
 export const TLB_WRITE = 8; // i64: the same for writes; not set for pages that hold decoded code
 export const TLB_ADDEND = 16; // i32: RAM offset = low 32 bits of linear + addend (wrapping)
 export const TLB_PHYSICAL = 20; // i32: physical page number
-export const TLB_EXEC = 24; // i64: the same for instruction fetch
-export const TLB_INVALID = 1; // not page-aligned: equals no masked address
+export const TLB_EXEC = 24; // i64: the linear page address if instructions may be fetched
+/** In tags that admit no direct access this bit is other than in the pages that share the entry. */
+export const TLB_OTHER_PAGE = 0x2000;
+export const TLB_INVALID = 1; // lowest 12 bits of a tag: nothing is known
 
 // -- physical pages: what the bus published (memory/physical-map.ts): bits 31..12 RAM offset, bits 0..2 READ WRITE DIRTY_LOG; 0 = MMIO
 export const PAGE_READ = 1;
@@ -209,5 +217,12 @@ export const CODE_GRANULES = 0xa00000;
 export const CODE_PAGES = 0x1200000;
 export const CODE_CACHE = 0x1600000;
 export const CODE_CACHE_END = 0x5600000;
+/**
+ * The jump cache: from RIP straight to translated code, while nothing has changed that could lead elsewhere. Direct-mapped entries of JUMP_ENTRY bytes: RIP (i64), the JUMP_STAMP
+ * under which it was entered (i64), number of the translated region (i32). What is in it has an entry in the TLB of instruction fetch, too.
+ */
+export const JUMP_CACHE = 0x5c20000;
+export const JUMP_ENTRIES = 8192;
+export const JUMP_ENTRY = 32;
 /** Size of the core memory in WebAssembly pages. */
-export const CORE_MEMORY_PAGES = 0x5a0;
+export const CORE_MEMORY_PAGES = 0x5c6;

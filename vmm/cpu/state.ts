@@ -132,7 +132,7 @@ export function readCpuState(core: DataView, eflags: number): CpuState {
     x87: bytes(L.FPU_REGS, X87_BYTES),
     vectors: bytes(L.XMM, VECTOR_BYTES),
     nmiPending: (events & L.EVENT_NMI) !== 0,
-    shadow: (events & L.EVENT_SHADOW) !== 0 ? core.getInt32(S.SHADOW, true) : 0,
+    shadow: (events & L.EVENT_SHADOW) !== 0 ? core.getInt32(S.SHADOW, true) : isBehindSti(core) ? S.SHADOW_STI : 0,
     a20: core.getInt32(L.A20_MASK, true) === -1,
   };
   for (const key of keysOf(words)) state[key] = core.getBigUint64(words[key], true);
@@ -151,6 +151,11 @@ export function readCpuState(core: DataView, eflags: number): CpuState {
     }),
   );
   return state as CpuState;
+}
+
+/** The last instruction was an STI that let interrupts in. */
+function isBehindSti(core: DataView): boolean {
+  return core.getBigInt64(S.SHADOW_AT, true) === core.getBigInt64(L.SLICE_END, true) - BigInt(core.getInt32(L.LEFT, true));
 }
 
 /** Writes a state that `cpuStateSchema` accepted into core memory; the helper state_loaded() must follow. */
@@ -177,6 +182,7 @@ export function writeCpuState(core: DataView, state: CpuState): void {
   core.setInt32(L.LAZY_MASK, 0, true);
   core.setInt32(L.FAULT_VECTOR, -1, true);
   core.setInt32(S.SHADOW, state.shadow, true);
+  core.setBigInt64(S.SHADOW_AT, -1n, true);
   core.setInt32(L.EVENTS, (state.nmiPending ? L.EVENT_NMI : 0) | (state.shadow !== 0 ? L.EVENT_SHADOW : 0), true);
   core.setUint32(L.A20_MASK, state.a20 ? 0xffffffff : 0xffefffff, true);
 }

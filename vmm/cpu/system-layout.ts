@@ -84,6 +84,8 @@ export const VENDOR_AMD = 0x58c; // i32
 export const TLB_LOG_COUNT = 0x907000; // i32 for each set
 /** Sizes of large pages filled since the last full flush (tlb.ts); bits of TLB_LARGE_FILTER are set. */
 export const TLB_LARGE = 0x59c;
+/** Instructions executed when the last STI was over (i64): until there are more, interrupts wait, as with EVENT_SHADOW. */
+export const SHADOW_AT = 0x590;
 /** Of the page table entries: which bits must be zero, by paging mode; recomputed with CR0, CR4, EFER. */
 export const PAGING_MODE = 0x5a0; // i32: PAGING_*
 export const PAGING_OFF = 0;
@@ -122,9 +124,9 @@ export const CPUID_ENTRY = 24;
 export const CPUID_MAX = 128;
 /** Sets there are, those of instruction fetch included. */
 export const TLB_SETS = 7;
-/** Indices (u16) of the entries filled since the last flush, 2048 per set. */
-export const TLB_LOG = 0x900000;
-export const TLB_LOG_STRIDE = 0x1000;
+/** Indices (u16) of the entries filled since the last flush, TLB_ENTRIES per set. */
+export const TLB_LOG = 0x5c00000;
+export const TLB_LOG_STRIDE = 0x4000;
 /** A bit per hashed 4 MiB region that had a large page: INVLPG there must look further (4096 bits). */
 export const TLB_LARGE_FILTER = 0x5000;
 export const TLB_LARGE_FILTER_SIZE = 512;
@@ -133,7 +135,9 @@ export const WALK_LOG = 0x5200;
 /** TLB entries (their addresses, i32 each) with direct stores to dirty-logged pages, and how many: tlb.ts. */
 export const DIRTY_SLOTS = 0x5280;
 export const DIRTY_SLOTS_MAX = 512;
-export const SYSTEM_TABLES_END = 0x5a80;
+/** A number for each TLB, i64, 48 bits of it used (JUMP_STAMP). */
+export const JUMP_GENERATIONS = 0x5a80;
+export const SYSTEM_TABLES_END = 0x5aa0;
 
 // -- use of the upper bits of TLB_PHYSICAL (physical page numbers have 28 bits: 40-bit addresses)
 export const TLB_FRAME_MASK = 0x0fffffff;
@@ -142,7 +146,7 @@ export const TLB_LARGE_PAGE = 0x20000000;
 /** Stores go straight to a dirty-logged page: its mark is due. */
 export const TLB_DIRTY = 0x40000000;
 export const TLB_LOGGED = 0x80000000;
-/** In a tag: translated and permitted, but the access takes the slow path. */
+/** Lowest 12 bits of a tag, with TLB_OTHER_PAGE: translated and permitted, but the access takes the slow path. */
 export const TLB_SLOW = 2;
 
 // -- what guest_log reports (accel/wasm/guest-log.ts has the words); two numbers go with each

@@ -24,6 +24,7 @@ interface Installed {
 /** Asked for and not yet there. */
 interface Pending {
   readonly region: Region;
+  readonly wide: boolean;
   /** A trace that it was made from was dropped meanwhile. */
   stale: boolean;
 }
@@ -44,6 +45,7 @@ export class Translator {
   readonly #compiler: RegionCompiler;
   readonly #imports: WebAssembly.Imports;
   readonly #table: WebAssembly.Table;
+  readonly #forgetJumps: () => void;
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
   readonly #installed = new Map<string, Installed>();
@@ -59,6 +61,7 @@ export class Translator {
     this.#compiler = compiler;
     this.#imports = imports;
     this.#table = regions;
+    this.#forgetJumps = imports['system']!['forget_jumps'] as () => void;
   }
 
   counters(): Record<string, number> {
@@ -79,7 +82,7 @@ export class Translator {
     const region = formRegion(this.#core, this.#handlers, first, wide);
     const name = nameOf(region);
     if (this.#installed.get(name)?.wide || this.#pending.has(name)) return;
-    const pending: Pending = { region, stale: false };
+    const pending: Pending = { region, wide, stale: false };
     this.#pending.set(name, pending);
     this.#note(region.traces, pending);
     this.#waiting.push(region);
@@ -111,7 +114,7 @@ export class Translator {
       if (trace !== 0) this.#core.setInt32(trace - UOP_SIZE + TRACE_HEAT, TRACE_HOT, true);
       return;
     }
-    const first = region.blocks[0]!.uops;
+    const first = region.traces[0]!;
     const before = this.#installed.get(name);
     if (before) this.#drop(before);
     // Slots are many: when they run out most regions are of programs that are gone, and what is still hot comes back soon.
@@ -145,19 +148,27 @@ export class Translator {
 
   #note(traces: readonly number[], owner: Installed | Pending): void {
     for (const first of traces) {
-      this.#core.setInt32(first - UOP_SIZE + TRACE_TRANSLATED, 1, true);
       let owners = this.#byTrace.get(first);
-      if (!owners) this.#byTrace.set(first, (owners = new Set()));
+      if (!owners) {
+        this.#byTrace.set(first, (owners = new Set()));
+        this.#core.setInt32(first - UOP_SIZE + TRACE_TRANSLATED, 1, true);
+      }
       owners.add(owner);
+      if (owner.wide) this.#countWide(first, 1);
     }
   }
 
   #forget(traces: readonly number[], owner: Installed | Pending): void {
     for (const first of traces) {
       const owners = this.#byTrace.get(first);
-      owners?.delete(owner);
+      if (owners?.delete(owner) && owner.wide) this.#countWide(first, -1);
       if (owners?.size === 0) this.#byTrace.delete(first);
     }
+  }
+
+  #countWide(first: number, change: number): void {
+    const at = first - UOP_SIZE + TRACE_TRANSLATED;
+    this.#core.setInt32(at, this.#core.getInt32(at, true) + change, true);
   }
 
   /** The guest wrote where a trace was decoded from. Perhaps in the middle of a region made from it, which will notice by CODE_DROPS. */
@@ -178,6 +189,7 @@ export class Translator {
     if (entry !== 0 && core.getInt32(entry + TRACE_HASH_REGION, true) === owner.slot) core.setInt32(entry + TRACE_HASH_REGION, 0, true);
     core.setInt32(owner.first - UOP_SIZE + TRACE_REGION, 0, true);
     core.setInt32(owner.first - UOP_SIZE + TRACE_HEAT, TRACE_HOT, true);
+    this.#forgetJumps();
     this.#table.set(owner.slot, null);
     this.#freeSlots.push(owner.slot);
     this.stats.dropped++;

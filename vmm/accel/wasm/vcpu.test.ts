@@ -1,80 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Bus } from '../../bus/bus.ts';
-import { silentLog } from '../../base/log.ts';
+import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE } from '../../memory/physical-map.ts';
+import type { ApicMsrs } from '../accelerator.ts';
 import type { CpuState } from '../../cpu/state.ts';
-import { GuestMemory, PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, PhysicalMap } from '../../memory/physical-map.ts';
-import type { Accelerator, ApicMsrs, Vcpu } from '../accelerator.ts';
 import { deriveInstructions } from '../../cpu/isa/handlers.ts';
 import { encodings } from '../../cpu/isa/index.ts';
 import type { Region } from '../../cpu/jit/region.ts';
 import { compileRegions } from './region-compiler.ts';
+import { CODE, binaries, make } from './vcpu-rig.ts';
+import type { Rig } from './vcpu-rig.ts';
 import { createWasmAccelerator } from './wasm.ts';
-
-const read = (file: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(join(__dirname, '../../../dist/engine', file)));
-const binaries = { guestMemory: read('guest-memory.wasm'), system: read('system.wasm'), interpreter: read('interpreter.wasm') };
-const interpreter = createWasmAccelerator(binaries);
-
-const RAM = 1 << 20;
-const CODE = 0x1000;
-
-interface Rig {
-  readonly cpu: Vcpu;
-  readonly ram: Uint8Array;
-  readonly physical: PhysicalMap;
-  readonly doorbell: Int32Array;
-  readonly out: [port: number, size: number, value: number][];
-  onOut: () => void;
-  readonly clock: { now: number };
-  /** Puts code at CODE, and a real-mode state there. */
-  readonly start: (...code: number[]) => void;
-  readonly state: () => CpuState;
-}
-
-interface Parts {
-  readonly index?: number;
-  readonly model?: string;
-  readonly apic?: ApicMsrs;
-  readonly accelerator?: Accelerator;
-}
-
-function make({ index = 0, model = 'qemu64', apic, accelerator = interpreter }: Parts = {}): Rig {
-  const memory = new GuestMemory(RAM);
-  const physical = new PhysicalMap(memory);
-  physical.fill(0, RAM / 4096, 0, PAGE_READ | PAGE_WRITE);
-  const doorbell = new Int32Array(new SharedArrayBuffer(4));
-  const out: Rig['out'] = [];
-  const clock = { now: 0 };
-  const none = { map: () => ({ move: () => undefined, enable: () => undefined, dispose: () => undefined }) };
-  const ports: Bus = {
-    ...none,
-    read: (port) => port & 0xff,
-    write: (port, size, value) => {
-      out.push([port, size, value]);
-      rig.onOut();
-    },
-  };
-  const mmio: Bus = { ...none, read: (_address, size) => 2 ** (8 * size) - 1, write: () => undefined };
-  const options = { index, count: 2, model, physical, ports, mmio, doorbell, log: silentLog, acknowledgeInterrupt: () => 0x40, random: () => 7 };
-  const cpu = accelerator.createVcpu({ ...options, ...(apic && { apic }), now: () => clock.now });
-  const rig: Rig = {
-    cpu,
-    ram: memory.ram.bytes,
-    physical,
-    doorbell,
-    out,
-    onOut: () => undefined,
-    clock,
-    start: (...code) => {
-      rig.ram.set(code, CODE);
-      const state = cpu.save() as CpuState;
-      state.segments.cs = { ...state.segments.cs, selector: 0, base: 0n };
-      cpu.load({ ...state, activity: 0, rip: BigInt(CODE), gpr: [0n, 0n, 0n, 0n, 0x8000n, 0n, 0n, 0n, ...state.gpr.slice(8)] } as CpuState);
-    },
-    state: () => cpu.save() as CpuState,
-  };
-  return rig;
-}
 
 test('after power-on it is where SDM vol.3 table 9-1 says', () => {
   const { rip, cr0, eflags, segments, gpr, dr } = make({ model: 'i686' }).state();
@@ -105,6 +38,20 @@ test('HLT halts until an interrupt, which STI does not let in before HLT', () =>
   expect([ram[0x7ffa], ram[0x7ffb]]).toEqual([0x02, 0x10]);
   cpu.interrupt(false);
   expect(cpu.run(1000)).toBe('halt');
+});
+
+test('an interrupt that comes after STI has ended a slice does not come between it and HLT', () => {
+  const { cpu, start, ram, state } = make();
+  ram.set([0x00, 0x20, 0x00, 0x00], 0x40 * 4);
+  ram.set([0xf4], 0x2000);
+  start(0xfb, 0xf4, 0x90);
+  cpu.run(1);
+  expect(state().shadow).toBe(1);
+  cpu.interrupt(true);
+  cpu.run(1);
+  expect([state().rip, state().shadow]).toEqual([BigInt(CODE + 2), 0]);
+  expect(cpu.run(1000)).toBe('halt');
+  expect([state().rip, ram[0x7ffa]]).toEqual([0x2001n, 0x02]);
 });
 
 test('a pending interrupt waits while IF is 0', () => {

@@ -110,4 +110,6 @@ export const HANDLER_INVALID = 0; // #UD
 export const HANDLER_TRACE_END = 1; // go on at UOP_PAGE_OFFSET
 export const HANDLER_RELOOKUP = 2; // the code here has changed: look it up again
 export const HANDLER_TOO_LONG = 3; // #GP(0): more than 15 bytes
-export const HANDLERS_RESERVED = 4;
+/** Before an instruction that goes on in the next page: UOP_IMMEDIATE is that page's RAM offset, which must still be right. Not an instruction, not counted. */
+export const HANDLER_CROSSING = 4;
+export const HANDLERS_RESERVED = 5;

@@ -51,6 +51,8 @@ export const coreHelpers = {
   first_trace: { params: [], result: i32 },
   /** The micro-op to continue with at RIP, 0 when run() must return: delivers a pending fault, takes events, decodes. */
   next_trace: { params: [], result: i32 },
+  /** (HANDLER_CROSSING's micro-op) Whether the next page is the one meant: asked when the TLB does not say so. If not, RIP is set and to be looked up. */
+  crossed: { params: [i32], result: i32 },
 } as const satisfies Record<string, Helper>;
 
 export const helpers: Readonly<Record<string, Helper>> = { ...coreHelpers, ...integerHelpers, ...systemHelpers, ...fpuHelpers, ...sseHelpers };

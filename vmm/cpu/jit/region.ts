@@ -5,7 +5,7 @@
  * Places in a region are displacements: linear addresses relative to the page of its first instruction. Other pages take part while the TLB has them for the
  * same linear distance, which translated code asks whenever it crosses.
  */
-import { HANDLERS_RESERVED, HANDLER_TRACE_END } from '../decode/form-layout.ts';
+import { HANDLERS_RESERVED, HANDLER_CROSSING, HANDLER_TRACE_END } from '../decode/form-layout.ts';
 import type { Handler } from '../isa/handlers.ts';
 import {
   CODE_PAGES,
@@ -33,6 +33,8 @@ const MAX_INSTRUCTIONS = 500;
 const MAX_RETURN_SITES = 6;
 /** Traces with so few instructions are in narrow regions too, whoever else has them: to leave and come back costs more. */
 const SMALL = 8;
+/** So many wide regions have a trace and no more, unless it is small. What everybody calls would be compiled again with every caller. */
+const MAX_COPIES = 3;
 /** A trace takes part if it was entered this often, or began the region. */
 const LEAST_ENTRIES = TRACE_HOT / 16;
 
@@ -53,6 +55,8 @@ export interface Block {
   readonly taken: number;
   /** The last instruction is a near return. */
   readonly returns: boolean;
+  /** The first instruction ends in the next page, which must be where `pages` has it. */
+  readonly crosses: boolean;
   /** Index of the block that follows when the last instruction does not branch; -1 if it is not in the region. */
   readonly next: number;
 }
@@ -72,7 +76,7 @@ export interface Region {
   readonly pages: ReadonlyMap<number, number>;
   /** Blocks at which calls within the region return; a return compares its target with them. */
   readonly returnSites: readonly number[];
-  /** The first micro-ops of all traces that the blocks were taken from. */
+  /** The first micro-ops of all traces that the blocks were taken from, the entry's first. */
   readonly traces: readonly number[];
   /** The micro-ops of all blocks, one block behind the other. */
   readonly code: Uint8Array;
@@ -115,6 +119,7 @@ interface Draft {
   readonly uops: number;
   count: number;
   readonly index: number;
+  readonly crosses: boolean;
   target: number;
   falls: boolean;
   calls: boolean;
@@ -167,10 +172,10 @@ class RegionFormer {
     });
     const blockAt = (displacement: number): number => byStart.get(displacement) ?? OUTSIDE;
     const following = new Map(drafts.map((draft, i) => [draft.uops, i]));
-    const blocks = drafts.map(({ page, start, end, uops, count, index, target, falls, returns }): Block => {
+    const blocks = drafts.map(({ page, start, end, uops, count, index, crosses, target, falls, returns }): Block => {
       // The rest of the same trace is meant, or another trace that begins there.
       const next = !falls ? OUTSIDE : (following.get(uops + count * UOP_SIZE) ?? blockAt(end));
-      return { page, start, end, uops, count, index, taken: target === NOWHERE ? OUTSIDE : blockAt(target), next, returns };
+      return { page, start, end, uops, count, index, crosses, taken: target === NOWHERE ? OUTSIDE : blockAt(target), next, returns };
     });
     return {
       key: this.#key,
@@ -197,9 +202,20 @@ class RegionFormer {
 
   // -- traces
 
-  #add(displacement: number, first: number): void {
+  /** Unless it goes on in a page that is already known to be another. */
+  #add(displacement: number, first: number): boolean {
+    if (this.#crosses(first)) {
+      const [page, physical] = [(displacement & ~0xfff) + 0x1000, this.#core.getUint32(first + UOP_IMMEDIATE, true)];
+      if ((this.#pages.get(page) ?? physical) !== physical) return false;
+      this.#pages.set(page, physical);
+    }
     this.#traces.set(displacement, first);
     this.#instructions += this.#count(first);
+    return true;
+  }
+
+  #crosses(first: number): boolean {
+    return this.#core.getUint16(first + UOP_HANDLER, true) === HANDLER_CROSSING;
   }
 
   #count(first: number): number {
@@ -214,7 +230,7 @@ class RegionFormer {
   #follow(page: number, first: number): void {
     const core = this.#core;
     const count = this.#count(first);
-    for (let i = 0; i < count; i++) {
+    for (let i = this.#crosses(first) ? 1 : 0; i < count; i++) {
       const uop = first + i * UOP_SIZE;
       const handler = this.#handlerOf(uop);
       if (!handler) return;
@@ -235,13 +251,13 @@ class RegionFormer {
     if (physical === undefined) return;
     const first = findTrace(this.#core, physical + (displacement & 0xfff), this.#mode);
     if (first === 0 || !this.#takesPart(first - UOP_SIZE)) return;
-    this.#pages.set(page, physical);
-    this.#add(displacement, first);
+    if (this.#add(displacement, first)) this.#pages.set(page, physical);
   }
 
   #takesPart(trace: number): boolean {
     const core = this.#core;
-    if (core.getInt32(trace + TRACE_TRANSLATED, true) !== 0) return this.#wide || core.getInt32(trace + TRACE_COUNT, true) <= SMALL;
+    const translated = core.getInt32(trace + TRACE_TRANSLATED, true);
+    if (translated !== 0) return (this.#wide && translated <= MAX_COPIES) || core.getInt32(trace + TRACE_COUNT, true) <= SMALL;
     return TRACE_HOT - core.getInt32(trace + TRACE_HEAT, true) >= LEAST_ENTRIES;
   }
 
@@ -263,14 +279,15 @@ class RegionFormer {
     const core = this.#core;
     const count = this.#count(first);
     let draft: Draft | undefined;
-    for (let i = 0; i < count; i++) {
+    const crosses = this.#crosses(first);
+    for (let i = crosses ? 1 : 0; i < count; i++) {
       const uop = first + i * UOP_SIZE;
       if (core.getUint16(uop + UOP_HANDLER, true) === HANDLER_TRACE_END) return;
       const start = page + core.getUint16(uop + UOP_PAGE_OFFSET, true);
-      if (i > 0 && this.#traces.has(start)) return; // falls into it
+      if (i > 0 && !crosses && this.#traces.has(start)) return; // falls into it
       if (!draft) {
         const index = core.getUint16(uop + UOP_INDEX, true);
-        draft = { page, start, end: start, uops: uop, count: 0, index, target: NOWHERE, falls: true, calls: false, returns: false };
+        draft = { page, start, end: start, uops: uop, count: 0, index, crosses, target: NOWHERE, falls: true, calls: false, returns: false };
         drafts.push(draft);
       }
       draft.end = start + core.getUint8(uop + UOP_LENGTH);

@@ -29,7 +29,7 @@ function room(segment: i32, offset: u64, mask: u64, linear: u64): u64 {
 @inline
 function directSlot(linear: u64, tag: i32): i32 {
   const slot = load<i32>(TLB_PTR) + (<i32>(linear >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
-  return load<u64>(slot + tag) == (linear & ~(0xfff as u64)) ? slot : 0;
+  return load<u64>(slot + tag) + 1 == (linear & ~(0xfff as u64)) ? slot : 0;
 }
 
 /** Adds to a register of the address size; 32-bit results are zero-extended, 16-bit ones keep the rest. */

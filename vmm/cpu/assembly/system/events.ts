@@ -2,8 +2,9 @@
 // wires of the host.
 import { A20_MASK, EVENTS, EVENT_EXIT, EVENT_INTERRUPT, EVENT_NMI, EVENT_SHADOW, EXIT_BUDGET, EXIT_HALT, EXIT_REASON, EXIT_SHUTDOWN, LEFT } from '../../layout.ts';
 import { ACTIVITY, ACTIVITY_HALTED, ACTIVITY_RUNNING, ACTIVITY_SHUTDOWN, COUNT_INTERRUPTS, INTERRUPT_LINE, NMI_BLOCKED, PENDING_TRAPS } from '../../system-layout.ts';
-import { SHADOW, SHADOW_SS, STEPPING } from '../../system-layout.ts';
+import { SHADOW, SHADOW_AT, SHADOW_SS, SHADOW_STI, STEPPING } from '../../system-layout.ts';
 import { acknowledge_interrupt } from '../host';
+import { instructions } from '../trace/next';
 import { requireLevel0, updateVectorAvailability } from './control';
 import { DR6_BS, instructionBreakpoints, mustStep, recordDebug, stepsHere, updateTrapEvent } from './debug';
 import { get_eflags, set_eflags, updateInterruptEvent } from './flags';
@@ -41,7 +42,7 @@ export function handle_events(): i32 {
     return LEAVE;
   }
   // The shadow covers exactly one instruction: the one that will run next.
-  const shadow = (load<i32>(EVENTS) & EVENT_SHADOW) != 0 ? load<i32>(SHADOW) : 0;
+  const shadow = shadowNow();
   finishStep(shadow != SHADOW_SS);
   if (shadow != SHADOW_SS) {
     if (load<u32>(PENDING_TRAPS) != 0) deliverTraps();
@@ -62,6 +63,11 @@ export function handle_events(): i32 {
     return ONE_INSTRUCTION;
   }
   return mustStep() && stepsHere() ? ONE_INSTRUCTION : GO_ON;
+}
+
+function shadowNow(): i32 {
+  if (load<i32>(EVENTS) & EVENT_SHADOW) return load<i32>(SHADOW);
+  return load<i64>(SHADOW_AT) == instructions() ? SHADOW_STI : 0;
 }
 
 /**

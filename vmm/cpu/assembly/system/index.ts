@@ -11,7 +11,7 @@ export { get_eflags, set_eflags } from './flags';
 export { breakpoint_trap, deliver_exception, icebp, overflow_trap, software_interrupt } from './interrupts';
 export { port_check, port_in, port_out } from './io';
 export { interrupt_return } from './iret';
-export { update_mode } from './mode';
+export { forget_jumps, update_mode } from './mode';
 export { random32, rdmsr, rdpmc, rdtsc, rdtsc_aux, setTimeStamp as set_time_stamp, wrmsr } from './msr';
 export { check_umip, inhibit_interrupts, lar, lgdt, lidt, lldt, load_segment, lsl, ltr, read_segment_base, selector } from './segments';
 export { verr, verw, write_segment_base } from './segments';

@@ -1,8 +1,8 @@
 // The words that follow from control registers, EFLAGS, CS and SS, and that decoding and memory accesses read: MODE, masks, TLB_PTR, SEG_REACH.
-import { CPL, LINEAR_MASK, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT, MODE_LONG, MODE_PROTECTED, MODE_STACK32, MODE_V86 } from '../../layout.ts';
+import { CPL, JUMP_STAMP, LINEAR_MASK, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT, MODE_LONG, MODE_PROTECTED, MODE_STACK32, MODE_V86 } from '../../layout.ts';
 import { SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_GS, SEG_LIMIT, SEG_REACH, SEG_SELECTOR, SEG_SS, STACK_MASK } from '../../layout.ts';
 import { TLB, TLB_ALIGN, TLB_PTR, TLB_SMAP, TLB_STRIDE, TLB_SUPERVISOR, TLB_USER } from '../../layout.ts';
-import { SHADOW_BASES } from '../../system-layout.ts';
+import { JUMP_GENERATIONS, SHADOW_BASES } from '../../system-layout.ts';
 import { CR0_AM, CR0_PE, CR4_SMAP, FLAG_AC, FLAG_VM, cpl, cr0, cr4, isLong, segment, segmentAttributes, systemFlags } from './state';
 
 // -- SEG_ATTR: bits of the second descriptor dword (SDM vol.3 3.4.5)
@@ -71,7 +71,7 @@ export function update_mode(): void {
     for (let index = SEG_ES; index <= SEG_GS; index++) deriveSegment(index, code64);
   }
   if (!code64 && isFlat()) mode |= MODE_FLAT;
-  store<i32>(MODE, mode);
+  setMode(mode);
   store<u64>(STACK_MASK, code64 ? u64.MAX_VALUE : stack32 ? 0xffffffff : 0xffff);
   store<u64>(LINEAR_MASK, code64 ? u64.MAX_VALUE : 0xffffffff);
   updateTlbPointer();
@@ -81,7 +81,12 @@ export function update_mode(): void {
 export function updateFlat(): void {
   const mode = load<i32>(MODE);
   if (mode & MODE_CODE64) return;
-  store<i32>(MODE, isFlat() ? mode | MODE_FLAT : mode & ~MODE_FLAT);
+  setMode(isFlat() ? mode | MODE_FLAT : mode & ~MODE_FLAT);
+}
+
+function setMode(mode: i32): void {
+  store<i32>(MODE, mode);
+  store<u8>(JUMP_STAMP, mode);
 }
 
 /** Derived words of all segment registers: the host has replaced the state. */
@@ -101,6 +106,23 @@ export function updateTlbPointer(): void {
   if (cpl() == 3) set = alignment && (cr0() & CR0_AM) != 0 ? TLB_ALIGN : TLB_USER;
   else if ((cr4() & CR4_SMAP) != 0 && !alignment) set = TLB_SMAP;
   store<i32>(TLB_PTR, TLB + set * TLB_STRIDE);
+  store<u8>(JUMP_STAMP, set, 1);
+  stampJumps(set);
+}
+
+/** A jump that was cached for the programs of this TLB may be wrong. */
+export function forgetJumpsOf(set: i32): void {
+  const at = JUMP_GENERATIONS + (set << 3);
+  store<i64>(at, load<i64>(at) + 1);
+  if (load<u8>(JUMP_STAMP, 1) == set) stampJumps(set);
+}
+
+export function forget_jumps(): void {
+  for (let set = TLB_SUPERVISOR; set <= TLB_ALIGN; set++) forgetJumpsOf(set);
+}
+
+function stampJumps(set: i32): void {
+  store<i64>(JUMP_STAMP, (load<i64>(JUMP_GENERATIONS + (set << 3)) << 16) | load<u16>(JUMP_STAMP));
 }
 
 /** The TLB of implicit supervisor accesses: descriptor tables, TSS (SDM vol.3 4.6). EFLAGS.AC does not excuse them. */

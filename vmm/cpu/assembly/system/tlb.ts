@@ -1,6 +1,6 @@
 // The software TLBs: filling, looking up, invalidating. A log of filled entries makes a flush cost what was filled since the last one.
 import { PAGE_DIRTY_LOG, PAGE_READ, PAGE_WRITE, TLB, TLB_ADDEND, TLB_CODE, TLB_ENTRIES, TLB_ENTRY, TLB_EXEC, TLB_INVALID } from '../../layout.ts';
-import { TLB_PHYSICAL, TLB_READ, TLB_STRIDE, TLB_WRITE } from '../../layout.ts';
+import { TLB_OTHER_PAGE, TLB_PHYSICAL, TLB_READ, TLB_STRIDE, TLB_WRITE } from '../../layout.ts';
 import {
   COUNT_TLB_FLUSHES,
   DIRTY_COUNT,
@@ -16,6 +16,7 @@ import {
 import { TLB_LARGE_PAGE, TLB_LOG, TLB_LOGGED, TLB_LOG_COUNT, TLB_LOG_STRIDE, TLB_SETS, TLB_SLOW } from '../../system-layout.ts';
 import { page_has_code } from '../trace';
 import { isWatched } from './debug';
+import { forget_jumps, forgetJumpsOf } from './mode';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, permits, walk, walkDirty, walkFrame, walkGlobal, walkLarge } from './paging';
 import { isTouched, markDirty, pageEntry, touch } from './physical';
 
@@ -31,17 +32,34 @@ function tagOf(slot: i32, access: i32): u64 {
   return access == ACCESS_READ ? load<u64>(slot, TLB_READ) : access == ACCESS_WRITE ? load<u64>(slot, TLB_WRITE) : load<u64>(slot, TLB_EXEC);
 }
 
+// Lowest 12 bits of a tag: TLB_SLOW, TLB_INVALID, otherwise it admits direct accesses (0xFFF, or 0 for instruction fetch).
+
+/** The tag of a page whose accesses are permitted, but not direct. */
+function slowTag(page: u64): u64 {
+  return (page ^ TLB_OTHER_PAGE) | TLB_SLOW;
+}
+
+function invalidTag(slot: i32): u64 {
+  return (u64(((slot - TLB) / TLB_ENTRY) & (TLB_ENTRIES - 1)) << 12) ^ (TLB_OTHER_PAGE | TLB_INVALID);
+}
+
+/** The page of a tag; no page if it is invalid. */
+function pageOfTag(tag: u64): u64 {
+  const kind = tag & 0xfff;
+  return kind == TLB_SLOW ? tag ^ (TLB_OTHER_PAGE | TLB_SLOW) : kind == 0xfff ? tag + 1 : tag;
+}
+
 /** The TLB entry that permits this access, filled if needed; 0 if it faults. */
 export function locate(linear: u64, access: i32, set: i32): i32 {
   const place = access == ACCESS_EXEC ? set + CODE_SETS : set;
   const slot = slotOf(linear, place);
-  if ((tagOf(slot, access) & ~u64(TLB_SLOW)) == (linear & PAGE_MASK)) return slot;
+  if (pageOfTag(tagOf(slot, access)) == (linear & PAGE_MASK)) return slot;
   return walk(linear, access, set) ? fill(linear & PAGE_MASK, slot, set, place) : 0;
 }
 
 /** Not RAM, or stores that somebody watches, take the slow path. */
 export function isDirect(slot: i32, access: i32): bool {
-  return (tagOf(slot, access) & TLB_SLOW) == 0;
+  return (tagOf(slot, access) & 0xfff) != TLB_SLOW;
 }
 
 /** Physical address of `linear` by the entry that `locate` gave. */
@@ -57,6 +75,7 @@ export function ramOf(slot: i32, linear: u64): u32 {
 function fill(page: u64, slot: i32, set: i32, place: i32): i32 {
   settleSlot(slot);
   const code = place != set;
+  if (code && (load<u64>(slot, TLB_EXEC) & 0xfff) == 0 && load<u64>(slot, TLB_EXEC) != page) forgetJumpsOf(set);
   const entry = pageEntry(walkFrame);
   const offset = entry & 0xfffff000;
   const watched = isWatched(page);
@@ -64,9 +83,10 @@ function fill(page: u64, slot: i32, set: i32, place: i32): i32 {
   const writable = !code && walkDirty && permits(ACCESS_WRITE, set);
   const directRead = (entry & PAGE_READ) != 0 && !watched;
   const directWrite = (entry & (PAGE_WRITE | PAGE_DIRTY_LOG)) == PAGE_WRITE && !watched && !page_has_code(offset) && isTouched(offset);
-  store<u64>(slot, !readable ? TLB_INVALID : directRead ? page : page | TLB_SLOW, TLB_READ);
-  store<u64>(slot, !writable ? TLB_INVALID : directWrite ? page : page | TLB_SLOW, TLB_WRITE);
-  store<u64>(slot, !code || !permits(ACCESS_EXEC, set) ? TLB_INVALID : (entry & PAGE_READ) != 0 ? page : page | TLB_SLOW, TLB_EXEC);
+  const invalid = invalidTag(slot);
+  store<u64>(slot, !readable ? invalid : directRead ? page - 1 : slowTag(page), TLB_READ);
+  store<u64>(slot, !writable ? invalid : directWrite ? page - 1 : slowTag(page), TLB_WRITE);
+  store<u64>(slot, !code || !permits(ACCESS_EXEC, set) ? invalid : (entry & PAGE_READ) != 0 ? page : slowTag(page), TLB_EXEC);
   store<u32>(slot, offset - u32(page), TLB_ADDEND);
   const before = load<u32>(slot, TLB_PHYSICAL);
   let physical = (u32(walkFrame) & TLB_FRAME_MASK) | u32(TLB_LOGGED);
@@ -94,7 +114,7 @@ export function reviseWriteTag(slot: i32, linear: u64): void {
   if ((entry & PAGE_DIRTY_LOG) == 0) touch(entry & 0xfffff000);
   if (isWatched(linear & PAGE_MASK) || page_has_code(entry & 0xfffff000)) return;
   if ((entry & PAGE_DIRTY_LOG) != 0 && !noteDirect(slot)) return;
-  store<u64>(slot, linear & PAGE_MASK, TLB_WRITE);
+  store<u64>(slot, (linear & PAGE_MASK) - 1, TLB_WRITE);
 }
 
 // -- dirty-logged pages (video memory). The display takes the marks away at any time, so pages with direct stores are marked when the slice is over, or
@@ -115,9 +135,9 @@ function settleSlot(slot: i32): void {
   const physical = load<u32>(slot, TLB_PHYSICAL);
   if ((physical & TLB_DIRTY) == 0) return;
   const tag = load<u64>(slot, TLB_WRITE);
-  markDirty(u32(tag & PAGE_MASK) + load<u32>(slot, TLB_ADDEND));
+  markDirty(u32(pageOfTag(tag)) + load<u32>(slot, TLB_ADDEND));
   store<u32>(slot, physical & ~u32(TLB_DIRTY), TLB_PHYSICAL);
-  store<u64>(slot, tag | TLB_SLOW, TLB_WRITE);
+  store<u64>(slot, slowTag(pageOfTag(tag)), TLB_WRITE);
 }
 
 /** The slice is over: marks the dirty-logged pages that were stored to directly; the next store to them is slow again. */
@@ -127,11 +147,17 @@ export function settle_dirty(): void {
   store<i32>(DIRTY_COUNT, 0);
 }
 
+/** Entries of a set have gone. The jump cache must not know what the TLB of instruction fetch does not. */
+function lost(place: i32): void {
+  if (place >= CODE_SETS) forgetJumpsOf(place - CODE_SETS);
+}
+
 function invalidate(slot: i32): void {
   settleSlot(slot);
-  store<u64>(slot, TLB_INVALID, TLB_READ);
-  store<u64>(slot, TLB_INVALID, TLB_WRITE);
-  store<u64>(slot, TLB_INVALID, TLB_EXEC);
+  const invalid = invalidTag(slot);
+  store<u64>(slot, invalid, TLB_READ);
+  store<u64>(slot, invalid, TLB_WRITE);
+  store<u64>(slot, invalid, TLB_EXEC);
 }
 
 function loggedSlot(set: i32, position: i32): i32 {
@@ -154,6 +180,7 @@ export function flush(keepGlobal: bool): void {
       }
     }
     store<i32>(TLB_LOG_COUNT + (set << 2), kept);
+    if (kept < count) lost(set);
   }
   if (!keepGlobal && load<i32>(TLB_LARGE) != 0) {
     memory.fill(TLB_LARGE_FILTER, 0, TLB_LARGE_FILTER_SIZE);
@@ -168,6 +195,7 @@ export function flush_tlb(): void {
 
 /** Once, before anything else: the core memory came zeroed, and zero is a valid tag. */
 export function resetTlb(): void {
+  forget_jumps();
   for (let slot = TLB; slot < TLB + (TLB_SETS + 1) * TLB_STRIDE; slot += TLB_ENTRY) {
     invalidate(slot);
     store<u32>(slot, 0, TLB_PHYSICAL);
@@ -202,7 +230,10 @@ export function invalidatePage(linear: u64): void {
   const page = linear & PAGE_MASK;
   for (let set = 0; set < TLB_SETS; set++) {
     const slot = slotOf(linear, set);
-    if ((load<u64>(slot, TLB_READ) & PAGE_MASK) == page || (load<u64>(slot, TLB_EXEC) & PAGE_MASK) == page) invalidate(slot);
+    if (pageOfTag(load<u64>(slot, TLB_READ)) == page || pageOfTag(load<u64>(slot, TLB_EXEC)) == page) {
+      invalidate(slot);
+      lost(set);
+    }
   }
   if (load<i32>(TLB_LARGE) != 0) invalidateLarge(linear);
 }
@@ -216,8 +247,10 @@ function invalidateLarge(linear: u64): void {
     for (let position = 0; position < count; position++) {
       const slot = loggedSlot(set, position);
       if ((load<u32>(slot, TLB_PHYSICAL) & TLB_LARGE_PAGE) == 0) continue;
-      const tag = load<u64>(slot, TLB_READ) == TLB_INVALID ? load<u64>(slot, TLB_EXEC) : load<u64>(slot, TLB_READ);
-      if (tag >> shift == linear >> shift) invalidate(slot);
+      const tag = (load<u64>(slot, TLB_READ) & 0xfff) == TLB_INVALID ? load<u64>(slot, TLB_EXEC) : load<u64>(slot, TLB_READ);
+      if (tag >> shift != linear >> shift) continue;
+      invalidate(slot);
+      lost(set);
     }
   }
 }
@@ -230,7 +263,7 @@ export function protect_code_page(ramOffset: u32): void {
     for (let position = 0; position < count; position++) {
       const slot = loggedSlot(set, position);
       const tag = load<u64>(slot, TLB_WRITE);
-      if ((tag & (TLB_INVALID | TLB_SLOW)) == 0 && u32(tag) + load<u32>(slot, TLB_ADDEND) == offset) store<u64>(slot, tag | TLB_SLOW, TLB_WRITE);
+      if ((tag & 0xfff) == 0xfff && u32(tag + 1) + load<u32>(slot, TLB_ADDEND) == offset) store<u64>(slot, slowTag(tag + 1), TLB_WRITE);
     }
   }
 }

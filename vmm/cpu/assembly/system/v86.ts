@@ -1,6 +1,7 @@
 // Virtual-8086 mode and its extensions (SDM vol.3 20.2, 20.3): redirected software interrupts, virtual IF, and the flag instructions that depend on them.
 import { EVENTS, EVENT_SHADOW, SEG_IDTR, SEG_TR } from '../../layout.ts';
-import { CPUID_COUNT, SHADOW, SHADOW_STI } from '../../system-layout.ts';
+import { CPUID_COUNT, SHADOW, SHADOW_AT, SHADOW_STI } from '../../system-layout.ts';
+import { instructions } from '../trace/next';
 import { readSystem } from './access';
 import { get_eflags, set_eflags } from './flags';
 import { enterRealHandler } from './interrupts';
@@ -120,6 +121,9 @@ export function sti(): void {
     if (flags & FLAG_IF) return;
     set_eflags(flags | FLAG_IF);
     // Interrupts wait for one more instruction, so that STI; HLT and STI; RET are safe.
+    // Nothing to look at means that there is no interrupt: should one come before the next instruction, handle_events sees by the count that it is too early.
+    store<i64>(SHADOW_AT, instructions() + 1);
+    if (load<i32>(EVENTS) == 0) return;
     store<i32>(SHADOW, SHADOW_STI);
     store<i32>(EVENTS, load<i32>(EVENTS) | EVENT_SHADOW);
   } else if (usesVirtualIf()) {

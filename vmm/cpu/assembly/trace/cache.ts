@@ -6,7 +6,8 @@ import { HANDLER_RELOOKUP } from '../../decode/form-layout.ts';
 import { CODE_CACHE, CODE_CACHE_END, CODE_DROPS, CODE_GRANULES, CODE_PAGES, LINK_FROM, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../../layout.ts';
 import { TRACE_HASH_PAIR, TRACE_HASH_REGION } from '../../layout.ts';
 import { COUNT_TRACES } from '../../system-layout.ts';
-import { TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_REGION, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
+import { MODE_OF_TAIL, TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_OWNER } from '../../trace-layout.ts';
+import { TRACE_REGION, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
 import { UOP_HANDLER, UOP_LINK, UOP_SIZE } from '../../uop.ts';
 import { translation_dropped, translations_dropped } from '../host';
 import { protect_code_page } from '../system/index';
@@ -16,7 +17,7 @@ const GRANULE_SHIFT = 6;
 /** First free byte of CODE_CACHE; a word of core memory, because a saved instance must not depend on globals. */
 const CODE_CACHE_FREE: i32 = CODE_CACHE;
 const FIRST_TRACE: i32 = CODE_CACHE + UOP_SIZE;
-/** Room for the longest trace: header, MAX_TRACE micro-ops, end. */
+/** Room for the longest trace: header, MAX_TRACE micro-ops, end; what crosses a page is much shorter. */
 export const MAX_TRACE: i32 = 64;
 const ROOM: i32 = (MAX_TRACE + 2) * UOP_SIZE;
 
@@ -73,12 +74,27 @@ export function beginTrace(): i32 {
   return free + UOP_SIZE;
 }
 
-/** Enters the trace whose micro-ops were written where beginTrace said: `count` instructions and an end, of the page bytes start .. end - 1. */
+/** Enters the trace whose micro-ops were written where beginTrace said: `count` of them and an end, of the page bytes start .. end - 1. */
 export function endTrace(first: i32, count: i32, key: i32, mode: i32, end: i32): void {
   const trace = first - UOP_SIZE;
+  enterPage(trace, count, key, mode, end);
+  store<i32>(trace, TRACE_HOT, TRACE_HEAT);
+  store<u64>(COUNT_TRACES, load<u64>(COUNT_TRACES) + 1);
+  enterHash(trace);
+}
+
+/** The last instruction of a trace ends in another page, `bytes` of it from `key` on. Behind the trace in the code cache. */
+export function enterTail(first: i32, key: i32, bytes: i32): void {
+  const tail = load<i32>(CODE_CACHE_FREE);
+  enterPage(tail, 0, key, MODE_OF_TAIL, bytes);
+  store<i32>(tail, first - UOP_SIZE, TRACE_OWNER);
+}
+
+/** Fills a header, makes its page know it, and takes the memory that it and its micro-ops need. */
+function enterPage(trace: i32, count: i32, key: i32, mode: i32, end: i32): void {
   const start = key & 0xfff;
   const page = key >>> 12;
-  store<i32>(CODE_CACHE_FREE, first + (count + 1) * UOP_SIZE);
+  store<i32>(CODE_CACHE_FREE, trace + (count + 2) * UOP_SIZE);
   const head = CODE_PAGES + page * 4;
   if (load<i32>(head) == 0) protect_code_page(key & ~0xfff);
   store<i32>(trace, load<i32>(head), TRACE_NEXT);
@@ -87,14 +103,11 @@ export function endTrace(first: i32, count: i32, key: i32, mode: i32, end: i32):
   store<i32>(trace, count, TRACE_COUNT);
   store<i32>(trace, key, TRACE_KEY);
   store<i32>(trace, mode, TRACE_MODE);
-  store<i32>(trace, TRACE_HOT, TRACE_HEAT);
   store<i32>(trace, 0, TRACE_TRANSLATED);
+  store<i32>(trace, 0, TRACE_REGION);
   store<i32>(head, trace);
   const granules = CODE_GRANULES + page * 8;
   store<i64>(granules, load<i64>(granules) | granuleMask(start, end));
-  store<i32>(trace, 0, TRACE_REGION);
-  store<u64>(COUNT_TRACES, load<u64>(COUNT_TRACES) + 1);
-  enterHash(trace);
 }
 
 /** Whether translated code begins at a trace: branches to it are not linked. */
@@ -145,11 +158,28 @@ function pageWritten(page: u32, start: i32, end: i32): void {
     }
   }
   store<i64>(granules, kept);
-  // Branches of the page may be linked to what was dropped.
-  if (dropped) for (let trace = load<i32>(CODE_PAGES + page * 4); trace != 0; trace = load<i32>(trace, TRACE_NEXT)) unlink(trace);
+  if (dropped) unlinkPage(page);
+}
+
+/** Branches of the page may be linked to what was dropped. */
+function unlinkPage(page: u32): void {
+  for (let trace = load<i32>(CODE_PAGES + page * 4); trace != 0; trace = load<i32>(trace, TRACE_NEXT)) unlink(trace);
+}
+
+/** One trace of its page, if it is still there. */
+export function dropTrace(trace: i32): void {
+  const page = load<u32>(trace, TRACE_KEY) >>> 12;
+  for (let previous = CODE_PAGES + page * 4; load<i32>(previous) != 0; previous = load<i32>(previous) + TRACE_NEXT) {
+    if (load<i32>(previous) != trace) continue;
+    store<i32>(previous, load<i32>(trace, TRACE_NEXT));
+    drop(trace);
+    unlinkPage(page);
+    return;
+  }
 }
 
 function drop(trace: i32): void {
+  if (load<i32>(trace, TRACE_MODE) == MODE_OF_TAIL) return dropTrace(load<i32>(trace, TRACE_OWNER));
   const key = load<i32>(trace, TRACE_KEY);
   const mode = load<i32>(trace, TRACE_MODE);
   const entry = hashEntry(key, mode);

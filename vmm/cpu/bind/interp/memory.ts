@@ -5,12 +5,11 @@
 import type { FunctionBody, Local } from '../../../wasm/function-body.ts';
 import type { Addressing } from '../../isa/handlers.ts';
 import type { Size } from '../../isa/machine.ts';
-import { add, and, eq, fromBit, greaterS, low32, shl, shrU, toBit } from '../../isa/value.ts';
+import { add, and, atLeastU, fromBit, greaterS, low32, shl, shrU, sub, toBit } from '../../isa/value.ts';
 import type { Bit, Int, Vector } from '../../isa/value.ts';
 import { LINEAR_MASK, SCRATCH, SEGMENTS, SEG_REACH, TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY, TLB_PTR, TLB_READ, TLB_WRITE } from '../../layout.ts';
 import { CORE, RAM, isCheap } from './context.ts';
 
-const PAGE_MASK = ~0xfffn & 0xffff_ffff_ffff_ffffn;
 const INDEX_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY;
 /** Linear address bits 12.. to a byte offset in the TLB: TLB_ENTRY is 2 ** 5. */
 const INDEX_SHIFT = 12n - 5n;
@@ -152,7 +151,7 @@ export class MemoryEmitter {
 
   #hit(linear: Int, bytes: number, entry: Bit, tag: number): Exclude<Bit, number> {
     const stored = this.#body.load('i64.load', entry, tag);
-    return eq(and(add(linear, BigInt(bytes - 1)), PAGE_MASK), stored as Int) as Exclude<Bit, number>;
+    return atLeastU(sub(stored as Int, linear), BigInt.asUintN(64, BigInt(bytes - 0x1001))) as Exclude<Bit, number>;
   }
 
   #ramAddress(linear: Int, entry: Bit): Bit {

@@ -9,7 +9,14 @@ import { assert } from '../../../base/errors.ts';
 import { Label, Local } from '../../../wasm/function-body.ts';
 import type { FunctionBody } from '../../../wasm/function-body.ts';
 import { ModuleWriter } from '../../../wasm/module-writer.ts';
-import { HANDLERS_RESERVED, HANDLER_INVALID, HANDLER_RELOOKUP, HANDLER_TOO_LONG, HANDLER_TRACE_END } from '../../decode/form-layout.ts';
+import {
+  HANDLERS_RESERVED,
+  HANDLER_CROSSING,
+  HANDLER_INVALID,
+  HANDLER_RELOOKUP,
+  HANDLER_TOO_LONG,
+  HANDLER_TRACE_END,
+} from '../../decode/form-layout.ts';
 import type { Handler } from '../../isa/handlers.ts';
 import { helpers } from '../../isa/helpers.ts';
 import type { Condition } from '../../isa/machine.ts';
@@ -46,6 +53,9 @@ import { InterpreterMachine } from './machine.ts';
 /** Longest trace: a trace is entered only with this many instructions left, so that a slice ends exactly where it should (assembly/trace). */
 const MAX_TRACE = 64;
 const CONDITIONS: readonly Condition[] = ['o', 'no', 'b', 'nb', 'z', 'nz', 'be', 'nbe', 's', 'ns', 'p', 'np', 'l', 'nl', 'le', 'nle'];
+
+/** log2 of JUMP_ENTRY. */
+const JUMP_SHIFT = 5;
 
 /** WebAssembly pages a guest memory may have: one module serves machines of every size. */
 const RAM_PAGES = { minimum: 1, maximum: 65536 };
@@ -199,7 +209,7 @@ class InterpreterWriter {
     };
     const cold = new Label();
     const targets = new Array<Label>(HANDLERS_RESERVED + this.#handlers.length).fill(cold);
-    const reserved = [HANDLER_INVALID, HANDLER_TRACE_END, HANDLER_RELOOKUP, HANDLER_TOO_LONG];
+    const reserved = [HANDLER_INVALID, HANDLER_TRACE_END, HANDLER_RELOOKUP, HANDLER_TOO_LONG, HANDLER_CROSSING];
     for (const number of reserved) targets[number] = new Label();
     targets[HANDLER_RELOOKUP] = targets[HANDLER_TRACE_END]!;
     for (const handler of hot) targets[handler.number] = new Label();
@@ -209,6 +219,7 @@ class InterpreterWriter {
       targets[HANDLER_INVALID]!,
       targets[HANDLER_TOO_LONG]!,
       targets[HANDLER_TRACE_END]!,
+      targets[HANDLER_CROSSING]!,
       ...hot.map((handler) => targets[handler.number]!),
     ];
     for (const label of order) body.open(label);
@@ -219,6 +230,9 @@ class InterpreterWriter {
       body.releaseLocals(keep);
       this.#emit(handler, context);
     }
+    body.end(targets[HANDLER_CROSSING]!);
+    this.#crossing(body, uop, context, labels.lookup);
+
     body.end(targets[HANDLER_TRACE_END]!);
     const offset = body.load('i32.load16_u', uop.get(), U.UOP_PAGE_OFFSET);
     body.store('i64.store', 0, add(body.load('i64.load', 0, L.RIP_PAGE) as Int, fromBit(offset)), L.RIP);
@@ -243,6 +257,33 @@ class InterpreterWriter {
     body.brIf(labels.leave, isZeroValue(next));
     body.set(uop, next);
     body.br(labels.dispatch);
+  }
+
+  /** The instruction that follows goes on in the next page, which must be where it was when it was decoded. */
+  #crossing(body: FunctionBody, uop: Local<'i32'>, context: HandlerContext, lookup: Label): void {
+    const next = body.let('i64', and(body.load('i64.load', 0, L.RIP_NEXT_PAGE) as Int, body.load('i64.load', 0, L.LINEAR_MASK) as Int));
+    const entry = body.let('i32', this.#codeEntry(body, next as Int));
+    const moved = ne(
+      add(toBit(next), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit),
+      body.load('i32.load', uop.get(), U.UOP_IMMEDIATE) as Bit,
+    );
+    const absent = ne(next as Int, body.load('i64.load', entry, L.TLB_CODE + L.TLB_EXEC) as Int);
+    body.if(
+      or(moved, absent),
+      () => {
+        body.call(this.#function('crossed'), [uop.get()]);
+        const same = body.pop('i32');
+        body.brIf(lookup, isZeroValue(same), false);
+      },
+      undefined,
+      false,
+    );
+    context.next();
+  }
+
+  /** The TLB's entry for instructions at a linear address. */
+  #codeEntry(body: FunctionBody, linear: Int): Bit {
+    return add(and(toBit(shrU(linear, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), body.load('i32.load', 0, L.TLB_PTR) as Bit);
   }
 
   /** A taken branch. A link is followed unless events or the end of the slice are near; branches inside the page ask to be linked. */
@@ -288,7 +329,7 @@ class InterpreterWriter {
     const rip = load64(L.RIP);
     const cs = L.SEGMENTS + L.SEG_CS * L.SEG_STRIDE;
     const linear = body.let('i64', and(add(rip, load64(cs + L.SEG_BASE)), load64(L.LINEAR_MASK)));
-    const entry = body.let('i32', add(and(toBit(shrU(linear as Int, 7n)), (L.TLB_ENTRIES - 1) * L.TLB_ENTRY), load32(L.TLB_PTR)));
+    const entry = body.let('i32', this.#codeEntry(body, linear as Int));
     const tag = body.load('i64.load', entry, L.TLB_CODE + L.TLB_EXEC);
     body.brIf(slow, xor(eq(and(linear as Int, 0xffff_ffff_ffff_f000n), tag), 1), false);
     const key = body.let('i32', add(toBit(linear), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit));
@@ -353,7 +394,9 @@ class InterpreterWriter {
 
   /** From translated code to translated code. */
   #dispatchFunction(body: FunctionBody): void {
-    this.#goOn(body, body.load('i32.load', 0, L.LEFT));
+    const busy = or(body.load('i32.load', 0, L.LINK_FROM), xor(shrU(body.load('i32.load', 0, L.FAULT_VECTOR) as Bit, 31), 1));
+    body.if(busy, () => body.return(0), undefined, false);
+    this.#goOn(body, body.load('i64.load', 0, L.RIP), body.load('i32.load', 0, L.LEFT));
   }
 
   /** The end of every region: its way out, what is left, RIP that belongs to its first page. */
@@ -365,22 +408,53 @@ class InterpreterWriter {
     const way = body.let('i32', and(low, WAY_MASK));
     const left = body.let('i32', sub(before.get() as Bit, and(shrU(low, COUNT_SHIFT), COUNT_MASK)));
     body.store('i32.store', 0, left, L.LEFT);
-    body.if(lessU(way, FAULT), () => {
-      const rip = and(add(ripPage.get(), shrS(exit.get() as Int, RIP_SHIFT)), body.load('i64.load', 0, L.LINEAR_MASK) as Int);
-      body.store('i64.store', 0, rip, L.RIP);
-      body.if(way, () => body.return(INTERPRET), undefined, false);
-    });
-    body.if(eq(way, FAULT), () => body.return(0), undefined, false);
-    this.#goOn(body, left);
+    const rip = body.local('i64');
+    body.if(
+      lessU(way, FAULT),
+      () => {
+        body.set(rip, and(add(ripPage.get(), shrS(exit.get() as Int, RIP_SHIFT)), body.load('i64.load', 0, L.LINEAR_MASK) as Int));
+        body.store('i64.store', 0, rip.get(), L.RIP);
+        body.if(way, () => body.return(INTERPRET), undefined, false);
+      },
+      () => {
+        body.if(eq(way, FAULT), () => body.return(0), undefined, false);
+        body.set(rip, body.load('i64.load', 0, L.RIP));
+      },
+      true,
+    );
+    this.#goOn(body, rip.get(), left);
   }
 
-  /** Enters the region at RIP; 0 if the interpreter must. */
-  #goOn(body: FunctionBody, left: Bit): void {
+  /** Enters the region at RIP, by the jump cache or the hash of traces; 0 if the interpreter must. */
+  #goOn(body: FunctionBody, rip: Int, left: Bit): void {
+    const low = toBit(rip);
+    const jump = body.let('i32', shl(and(xor(low, shrU(low, 13)), L.JUMP_ENTRIES - 1), JUMP_SHIFT));
+    const stamp = (): Int => body.load('i64.load', 0, L.JUMP_STAMP);
+    const enter = (region: Bit): void => body.returnCallIndirect(this.#regionType, region, [], this.#regionTable);
     body.block((slow) => {
+      body.brIf(slow, or(body.load('i32.load', 0, L.EVENTS), lessS(left, MAX_TRACE)), false);
+      const known = and(eq(body.load('i64.load', jump, L.JUMP_CACHE) as Int, rip), eq(body.load('i64.load', jump, L.JUMP_CACHE + 8) as Int, stamp()));
+      body.if(
+        known,
+        () => {
+          const page = body.let('i64', and(rip, ~0xfffn & 0xffff_ffff_ffff_ffffn));
+          body.store('i64.store', 0, page, L.RIP_PAGE);
+          body.store('i64.store', 0, add(page as Int, 0x1000n), L.RIP_NEXT_PAGE);
+          enter(body.load('i32.load', jump, L.JUMP_CACHE + 16));
+        },
+        undefined,
+        true,
+      );
       const slot = this.#find(body, left, slow);
-      const region = body.load('i32.load', slot, L.TRACE_HASH + L.TRACE_HASH_REGION);
+      const region = body.let('i32', body.load('i32.load', slot, L.TRACE_HASH + L.TRACE_HASH_REGION));
       body.brIf(slow, isZeroValue(region), false);
-      body.returnCallIndirect(this.#regionType, region, [], this.#regionTable);
+      // Where code segments have a base or a limit, RIP alone does not say where it is.
+      body.if(and(body.load('i32.load', 0, L.MODE) as Bit, L.MODE_CODE64 | L.MODE_FLAT), () => {
+        body.store('i64.store', jump, rip, L.JUMP_CACHE);
+        body.store('i64.store', jump, stamp(), L.JUMP_CACHE + 8);
+        body.store('i32.store', jump, region, L.JUMP_CACHE + 16);
+      });
+      enter(region);
     });
     body.return(0);
     body.unreachable();

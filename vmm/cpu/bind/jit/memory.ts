@@ -4,7 +4,7 @@
  */
 import type { FunctionBody, Local } from '../../../wasm/function-body.ts';
 import type { Size } from '../../isa/machine.ts';
-import { add, and, fromBit, greaterS, low32, ne, shrU, toBit } from '../../isa/value.ts';
+import { add, and, fromBit, greaterS, lessU, low32, shrU, sub, toBit } from '../../isa/value.ts';
 import type { Bit, Int, Vector } from '../../isa/value.ts';
 import {
   MODE_CODE64,
@@ -23,7 +23,6 @@ import {
 import type { Addressing } from '../../isa/handlers.ts';
 import { CORE, RAM, isCheap } from '../interp/context.ts';
 
-const PAGE_MASK = 0xffff_ffff_ffff_f000n;
 const INDEX_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY;
 const INDEX_SHIFT = 12 - 5;
 
@@ -214,8 +213,8 @@ export class JitMemory {
 
   #misses(linear: Int, bytes: number, entry: Bit, tag: number): Bit {
     const body = this.#body;
-    if (this.#isNarrow(linear)) return ne(and(add(toBit(linear), bytes - 1), ~0xfff), body.load('i32.load', entry, tag) as Bit);
-    return ne(and(add(linear, BigInt(bytes - 1)), PAGE_MASK), body.load('i64.load', entry, tag) as Int);
+    if (this.#isNarrow(linear)) return lessU(sub(body.load('i32.load', entry, tag) as Bit, toBit(linear)), bytes - 0x1001);
+    return lessU(sub(body.load('i64.load', entry, tag) as Int, linear), BigInt.asUintN(64, BigInt(bytes - 0x1001)));
   }
 
   #ramAddress(linear: Int, entry: Bit): Bit {

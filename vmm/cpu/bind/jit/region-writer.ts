@@ -65,8 +65,6 @@ class RegionWriter implements RegionHost {
   /** The ways out: with flags that core memory has not, and with those it has. */
   readonly #leave = new Label();
   readonly #leaveClean = new Label();
-  /** Locals from here on come and go. */
-  #firstTemporary = 0;
   readonly #kept: Local[] = [];
   /** Locals with the target of a return, while it is compared. */
   #held: readonly Local[] = [];
@@ -172,7 +170,7 @@ class RegionWriter implements RegionHost {
     this.#fill();
     body.open(this.#leaveClean);
     body.open(this.#leave);
-    this.#firstTemporary = body.localCount;
+    body.holdLocals();
     this.#tree(0);
     body.unreachable();
     body.end(this.#leave);
@@ -185,7 +183,7 @@ class RegionWriter implements RegionHost {
   /** In the header of the first trace, as the interpreter does. */
   #countEntry(): void {
     const body = this.#body;
-    const first = this.#region.blocks[0]!.uops;
+    const first = this.#region.traces[0]!;
     const heat = body.let('i32', sub(body.load('i32.load', 0, first - U.UOP_SIZE + TRACE_HEAT) as Bit, 1));
     body.store('i32.store', 0, heat, first - U.UOP_SIZE + TRACE_HEAT);
     body.if(eq(heat, 0), () => body.call(this.#imports.hotTrace, [first]), undefined, false);
@@ -267,13 +265,17 @@ class RegionWriter implements RegionHost {
 
   /** Leaves unless the page at a displacement is still where it was: the TLB says so. */
   #crossTo(page: number, rip: Destination): void {
+    this.#body.if(this.#isElsewhere(page), () => this.#out(rip), undefined, false);
+  }
+
+  #isElsewhere(page: number): Bit {
     const body = this.#body;
     const linear = add(this.#machine.ripPage.get(), BigInt.asUintN(64, BigInt(page)));
     const low = toBit(linear);
     const entry = body.let('i32', add(and(shrU(low, INDEX_SHIFT), INDEX_MASK), this.#machine.tlb.get()));
     const moved = ne(sub(this.#region.pages.get(page)! | 0, low), body.load('i32.load', entry, L.TLB_CODE + L.TLB_ADDEND) as Bit);
     const absent = ne(linear, body.load('i64.load', entry, L.TLB_CODE + L.TLB_EXEC) as Int);
-    body.if(or(moved, absent), () => this.#out(rip), undefined, false);
+    return or(moved, absent);
   }
 
   #out(rip: Destination): void {
@@ -308,6 +310,10 @@ class RegionWriter implements RegionHost {
   #writeBlock(node: number): void {
     const block = this.#region.blocks[node]!;
     const machine = this.#machine;
+    if (block.crosses) {
+      this.#releaseLocals();
+      this.#body.if(this.#isElsewhere(block.page + 0x1000), () => this.#goOut(INTERPRET, 0, block.start), undefined, false);
+    }
     for (let i = 0; i < block.count; i++) {
       const at = this.#codeAt[node]! + i * U.UOP_SIZE;
       const handler = this.#handlers[this.#code.getUint16(at + U.UOP_HANDLER, true) - HANDLERS_RESERVED];
@@ -339,7 +345,7 @@ class RegionWriter implements RegionHost {
     this.#kept.length = 0;
     this.#kept.push(...this.#held);
     this.#machine.flags.keep(this.#kept);
-    this.#body.releaseFrom(this.#firstTemporary, this.#kept);
+    this.#body.releaseLocals(this.#kept);
   }
 
   #transfer(node: number, handler: Handler, transfer: Transfer): void {
