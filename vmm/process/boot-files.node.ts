@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { EffectsTable } from '../cpu/isa/effects-table.ts';
 import type { EngineBinaries } from '../accel/wasm/engine.ts';
 import { VmmError } from '../base/errors.ts';
 import type { BootFiles } from '../machine/boot/boot-plan.ts';
@@ -46,5 +47,10 @@ export async function engineBinaries(root: string = installationRoot()): Promise
       throw new VmmError('not-found', `${path}: ${reasonOf(error)}; install Strate again`, { path }, error);
     }
   };
-  return { guestMemory: read('guest-memory.wasm'), system: read('system.wasm'), interpreter: read('interpreter.wasm') };
+  return {
+    guestMemory: read('guest-memory.wasm'),
+    system: read('system.wasm'),
+    interpreter: read('interpreter.wasm'),
+    effects: JSON.parse(new TextDecoder().decode(read('effects.json'))) as EffectsTable,
+  };
 }

@@ -139,7 +139,7 @@ function acceleratorOf(config: VmConfig, engine: EngineBinaries): Accelerator {
   if (config.accel === 'none') return noAccelerator;
   if (config.accel === 'kvm') throw new VmmError('unsupported', 'the accelerator kvm is not available yet; use --accel wasm');
   if (config.accel === 'interp') return createWasmAccelerator(engine);
-  return createWasmAccelerator(engine, () => regionWorker());
+  return createWasmAccelerator(engine, () => regionWorker(engine.effects));
 }
 
 function endOf(end: MachineEnd): RunEnd {

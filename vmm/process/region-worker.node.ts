@@ -1,7 +1,9 @@
 /** The compiler of regions as another thread, spoken to without an event loop. */
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { CompiledRegions, RegionCompiler } from '../accel/wasm/region-compiler.ts';
+import type { EffectsTable } from '../cpu/isa/effects-table.ts';
 import type { Region } from '../cpu/jit/region.ts';
+import type { TranslatorData } from './translate-thread.node.ts';
 
 /**
  * Regions wait until so many are there, or the first has waited so long: every module has an instance and memory for code of its own, and a processor whose time
@@ -10,9 +12,13 @@ import type { Region } from '../cpu/jit/region.ts';
 const BATCH = 48;
 const PATIENCE_MS = 40;
 
-export function regionWorker(): RegionCompiler {
+export function regionWorker(effects?: EffectsTable): RegionCompiler {
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(new URL('./translate-thread.node.ts', import.meta.url), { name: 'translator', workerData: port2, transferList: [port2] });
+  const worker = new Worker(new URL('./translate-thread.node.ts', import.meta.url), {
+    name: 'translator',
+    workerData: { port: port2, effects } satisfies TranslatorData,
+    transferList: [port2],
+  });
   worker.unref();
   const queues = [new Queue(port1), new Queue(port1)] as const;
   return {

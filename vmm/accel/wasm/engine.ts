@@ -1,14 +1,17 @@
 import { writeOpcodeTables } from '../../cpu/decode/tables.ts';
+import type { EffectsTable } from '../../cpu/isa/effects-table.ts';
 import { deriveInstructions } from '../../cpu/isa/handlers.ts';
 import type { Instructions } from '../../cpu/isa/handlers.ts';
 import { encodings } from '../../cpu/isa/index.ts';
 import type { CpuModel } from '../../cpu/models/models.ts';
 
-/** The compiled parts of the engine, as bytes: dist/engine/*.wasm (build/engine.node.ts makes them). */
+/** The compiled parts of the engine: dist/engine/* (build/engine.node.ts makes them). */
 export interface EngineBinaries {
   readonly guestMemory: Uint8Array<ArrayBuffer>;
   readonly system: Uint8Array<ArrayBuffer>;
   readonly interpreter: Uint8Array<ArrayBuffer>;
+  /** Absent: found out again. */
+  readonly effects?: EffectsTable;
 }
 
 /** What the interpreter exports (bind/interp/module.ts). */
@@ -31,7 +34,7 @@ export class WasmEngine {
     this.guestMemory = new WebAssembly.Module(binaries.guestMemory);
     this.system = new WebAssembly.Module(binaries.system);
     this.interpreter = new WebAssembly.Module(binaries.interpreter);
-    this.instructions = deriveInstructions(encodings);
+    this.instructions = deriveInstructions(encodings, binaries.effects);
   }
 
   /** Opcodes that the model lacks are invalid. */

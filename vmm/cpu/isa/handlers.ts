@@ -13,6 +13,8 @@ import {
   HANDLERS_RESERVED,
   HANDLER_INVALID,
 } from '../decode/form-layout.ts';
+import { loadEffects } from './effects-table.ts';
+import type { EffectsTable } from './effects-table.ts';
 import type { Encoding } from './encoding.ts';
 import type { Machine, Size, Text } from './machine.ts';
 import { bindOperands, parseOperand } from './operands.ts';
@@ -55,6 +57,8 @@ export type SizeClass = 'fixed' | 'v' | 'y' | 'd64' | 'f64';
 export interface Instructions {
   readonly handlers: readonly Handler[];
   readonly forms: readonly Form[];
+  /** Of every text with every kind of operands, in the order in which they were asked for. */
+  readonly effects: readonly Effects[];
 }
 
 const SIZE_OF_INDEX: readonly Size[] = [16, 32, 64];
@@ -67,7 +71,9 @@ addressings[ADDRESSING_64] = ['general', 64];
 addressings[ADDRESSING_FLAT32] = ['flat32', 32];
 addressings[ADDRESSING_FLAT64] = ['flat64', 64];
 
-export function deriveInstructions(encodings: readonly Encoding[]): Instructions {
+/** `table`: what `effects` was for the same encodings. */
+export function deriveInstructions(encodings: readonly Encoding[], table?: EffectsTable): Instructions {
+  const known = table && loadEffects(table);
   const handlers: Handler[] = [];
   const byKey = new Map<string, Handler>();
   const textNumbers = new Map<Text, number>();
@@ -93,7 +99,7 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
         const operands = probeOperands(size);
         const key = `${textNumber(encoding.text)} ${size} ${operands.map(operandKey).join(' ')}`;
         let effects = effectsByKey.get(key);
-        if (!effects) effectsByKey.set(key, (effects = effectsOf(encoding.text, size, operands)));
+        if (!effects) effectsByKey.set(key, (effects = known?.[effectsByKey.size] ?? effectsOf(encoding.text, size, operands)));
         return { size, operands, key, effects };
       });
       const effects = prepared[0]!.effects;
@@ -146,7 +152,7 @@ export function deriveInstructions(encodings: readonly Encoding[]): Instructions
       for (let addressing = 0; addressing < (form.varies.addressing ? 5 : 1); addressing++)
         for (let repeat = 0; repeat < (form.varies.repeat ? 3 : 1); repeat++) form.handler(size, addressing, repeat);
   }
-  return { handlers, forms };
+  return { handlers, forms, effects: [...effectsByKey.values()] };
 }
 
 /** Combinations no mode can reach need no handler. */
