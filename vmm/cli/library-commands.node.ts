@@ -9,7 +9,7 @@ import { findVm, withLibrary } from './library-access.node.ts';
 import type { Doing } from './main.node.ts';
 import { ownJob } from './own-job.node.ts';
 import { parseSize, usage } from './option-values.ts';
-import { print, printable, say, table } from './output.node.ts';
+import { complain, print, printable, say, table } from './output.node.ts';
 import { resolveRun } from './resolve-config.node.ts';
 import { addRunOptions } from './run-option-parser.node.ts';
 import { newDraft } from './run-settings.ts';
@@ -36,7 +36,8 @@ export function addLibraryCommands(program: Command, does: Doing): void {
   create.option('--disk <size>', 'a new, empty disk of that size, such as 10G').action(
     does((name: string, { disk }: { disk?: string }) =>
       withLibrary(async (library) => {
-        const { config } = await resolveRun({ ...draft, config: { ...draft.config, name } });
+        const { config, warnings = [] } = await resolveRun({ ...draft, config: { ...draft.config, name } });
+        for (const warning of warnings) complain(warning);
         const drives = config.drives.map((drive) => ({ ...drive, file: drive.file === null ? null : resolve(drive.file) }));
         const disks = disk === undefined ? [] : [{ drive: 'hda', size: parseSize(disk, '--disk'), format: 'raw' as const }];
         const described: Partial<VmConfig> = { ...config, drives };

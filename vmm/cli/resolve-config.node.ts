@@ -13,6 +13,8 @@ export interface ResolvedRun {
   readonly config: VmConfig;
   /** Relative paths are relative to it. */
   readonly directory: string;
+  /** For the person who typed it: one line each. */
+  readonly warnings?: readonly string[];
 }
 
 /** @throws VmmError `usage`, `not-found` or `invalid` with one line per error. Nothing is created or changed. */
@@ -25,7 +27,8 @@ export async function resolveRun(draft: RunDraft, base?: ResolvedRun): Promise<R
   const { kernel, firmware, ...options } = draft.config;
   if (kernel !== undefined && kernel.file === '' && from?.config.kernel === undefined)
     throw new VmmError('usage', '--initrd, --append and --module need --kernel');
-  const drives = await Promise.all(draft.drives.map((drive) => resolveDrive(drive, here)));
+  const warnings: string[] = [];
+  const drives = await Promise.all(draft.drives.map((drive) => resolveDrive(drive, here, (line) => warnings.push(line))));
   const settings: Record<string, unknown> = { id: randomUUID(), name: 'strate run', display: { kind: 'none' }, ...from?.config, ...options };
   for (const nested of ['cpu', 'boot', 'display'] as const)
     if (from !== undefined && options[nested] !== undefined) settings[nested] = { ...from.config[nested], ...options[nested] };
@@ -42,7 +45,7 @@ export async function resolveRun(draft: RunDraft, base?: ResolvedRun): Promise<R
   if (drives.length > 0) settings['drives'] = replaceDrives(from?.config.drives ?? [], drives);
   const check = checkConfig(settings);
   if (!check.ok) throw new VmmError('usage', check.issues.map((issue) => `${optionOf(issue.field, draft)}${issueLine(issue)}`).join('\n'));
-  return { config: check.config, directory };
+  return { config: check.config, directory, warnings };
 }
 
 /** An option for a place that the configuration has a drive in takes that drive's place. */
@@ -94,11 +97,20 @@ const formatByExtension: Readonly<Record<string, DriveInput['format']>> = {
   vdi: 'vdi',
 };
 
+const HEAD = 65536;
+
+/** A disk that nothing was written to yet. */
+async function isBlank(file: NodeFile): Promise<boolean> {
+  const head = new Uint8Array(Math.min(HEAD, await file.size()));
+  await file.read(0, head);
+  return head.every((byte) => byte === 0);
+}
+
 /**
  * Settles a drive's format. What a guest has written into a raw disk must never decide it (promises.md, isolation): a header of an image format
  * counts only where the file's name agrees.
  */
-async function resolveDrive({ option, ...drive }: DriveDraft, here: (path: string) => string): Promise<DriveInput> {
+async function resolveDrive({ option, ...drive }: DriveDraft, here: (path: string) => string, warn: (line: string) => void): Promise<DriveInput> {
   if (drive.file === null || drive.file === undefined) return { ...drive, file: null };
   const path = drive.file;
   const placed: DriveInput = { ...drive, file: here(path) };
@@ -119,6 +131,10 @@ async function resolveDrive({ option, ...drive }: DriveDraft, here: (path: strin
     }
     if (found.format === undefined && found.problem !== undefined && !/not a disk image that is known/.test(found.problem))
       throw new VmmError('invalid', `${option}: ${found.problem}`);
+    if (found.format === undefined && !(await isBlank(file)))
+      warn(
+        `${option} ${path}: ${found.evidence} was found in it, so it is used as a raw disk; if it is one, --drive file=${path},format=raw says so`,
+      );
   } finally {
     await file.close();
   }

@@ -61,6 +61,17 @@ describe('formats (promises.md, isolation: what a guest wrote into a raw disk mu
       'is compressed with gzip',
     );
   });
+
+  it('what nothing is known of is a raw disk, and said to be', async () => {
+    const path = put('notes.txt', Buffer.from('remember the milk '.repeat(100)));
+    const { config, warnings } = await resolveRun(draftOf(['--hda', path]));
+    expect(config.drives[0]?.format).toBe('raw');
+    expect(warnings).toEqual([
+      `--hda ${path}: no partition table, boot record or image header was found in it, so it is used as a raw disk; if it is one, --drive file=${path},format=raw says so`,
+    ]);
+    expect((await resolveRun(draftOf(['--drive', `file=${path},format=raw`]))).warnings).toEqual([]);
+    expect((await resolveRun(draftOf(['--hda', put('blank.img')]))).warnings).toEqual([]);
+  });
 });
 
 function isoLike(): Uint8Array {

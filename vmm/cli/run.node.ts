@@ -28,7 +28,8 @@ export interface RunOptions {
 
 /** Runs to the end; returns the exit status. @throws VmmError when the machine cannot be started. */
 export async function runMachine({ resolved, draft, folder, verbose }: RunOptions): Promise<number> {
-  const { config, directory } = resolved;
+  const { config, directory, warnings = [] } = resolved;
+  for (const warning of warnings) complain(warning);
   const interrupt = new AbortController();
   const inTerminal = wantsTerminal(draft, config);
   const stdin =

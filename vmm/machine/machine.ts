@@ -278,6 +278,7 @@ export class Machine {
       return;
     }
     if (this.#options.noReboot && by !== 'user') {
+      if (by === 'triple-fault') this.#host.events.notice('warning', 'the guest caused a triple fault, and a reset ends this run (--no-reboot)');
       this.end({ how: 'reset' });
       return;
     }
