@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { VmmError } from '../../base/errors.ts';
 import type { JobInfo } from '../../protocol/shared.ts';
+import { jobHistory } from './job-history.node.ts';
 import { type JobControl, Jobs } from './jobs.ts';
 
 function bench() {
@@ -49,5 +54,39 @@ it('remembers the last fifty', async () => {
   const { jobs } = bench();
   for (let count = 0; count < 60; count++) await jobs.wait(jobs.start('x', () => Promise.resolve(undefined)));
   expect(jobs.list()).toHaveLength(50);
-  expect(jobs.list()[0]!.id).toBe('job11');
+  expect(jobs.list()[0]!.id).toMatch(/-11$/);
+});
+
+it('remembers what ended, also what another process did', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'strate-'));
+  try {
+    const first = new Jobs(
+      () => undefined,
+      () => 5000,
+      jobHistory(root),
+    );
+    const second = new Jobs(
+      () => undefined,
+      () => 6000,
+      jobHistory(root),
+    );
+    await first.wait(first.start('Copy', () => Promise.resolve({ vm: 'x' })));
+    await second.wait(second.start('Convert', () => Promise.reject(new VmmError('host', 'the disk is full'))));
+    const running = second.start('Check', () => new Promise(() => undefined));
+    const later = new Jobs(
+      () => undefined,
+      () => 7000,
+      jobHistory(root),
+    );
+    expect(later.list().map(({ title, state, error }) => `${title} ${state} ${error?.message ?? ''}`)).toEqual([
+      'Copy done ',
+      'Convert failed the disk is full',
+    ]);
+    expect(second.list().map(({ title }) => title)).toEqual(['Copy', 'Convert', 'Check']);
+    expect(second.list().at(-1)?.id).toBe(running);
+    writeFileSync(join(root, 'jobs.json'), '{ broken');
+    expect(later.list()).toEqual([]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });

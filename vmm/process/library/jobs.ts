@@ -8,6 +8,12 @@ export interface JobControl {
   progress(done: number | null, detail?: string): void;
 }
 
+/** What ended earlier, in this process or another. */
+export interface JobHistory {
+  read(): readonly JobInfo[];
+  add(job: JobInfo): void;
+}
+
 interface Job {
   info: JobInfo;
   readonly abort: AbortController;
@@ -23,17 +29,19 @@ export class Jobs {
   readonly #jobs = new Map<string, Job>();
   readonly #changed: (job: JobInfo) => void;
   readonly #now: () => number;
+  readonly #history: JobHistory | undefined;
   #next = 1;
 
   /** `now`: Unix ms */
-  constructor(changed: (job: JobInfo) => void, now: () => number) {
+  constructor(changed: (job: JobInfo) => void, now: () => number, history?: JobHistory) {
     this.#changed = changed;
     this.#now = now;
+    this.#history = history;
   }
 
   /** Begins work; it must leave nothing half-done when `signal` aborts it or it throws. Returns the job's id. */
   start(title: string, work: (control: JobControl) => Promise<object | undefined>): string {
-    const id = `job${this.#next++}`;
+    const id = `job${this.#now().toString(36)}-${this.#next++}`; // unlike those of other processes
     const abort = new AbortController();
     const info: JobInfo = { id, title, state: 'running', progress: null, cancellable: true, started: this.#now() };
     let lastTold = 0;
@@ -62,13 +70,20 @@ export class Jobs {
 
   #end(job: Job, change: Partial<JobInfo>): void {
     job.info = { ...job.info, ...change, cancellable: false, ended: this.#now() };
+    try {
+      this.#history?.add(job.info);
+    } catch {
+      // a full disk must not make a failure of what was done
+    }
     this.#changed(job.info);
     const ended = [...this.#jobs.values()].filter(({ info }) => info.state !== 'running');
     for (const { info } of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) this.#jobs.delete(info.id);
   }
 
+  /** Also those that ended in earlier sessions. */
   list(): JobInfo[] {
-    return [...this.#jobs.values()].map(({ info }) => info);
+    const earlier = (this.#history?.read() ?? []).filter(({ id }) => !this.#jobs.has(id));
+    return [...earlier, ...[...this.#jobs.values()].map(({ info }) => info)];
   }
 
   /** @throws ProtocolError `not-found` */

@@ -8,6 +8,7 @@ import type { JobInfo, VmSummary } from '../../protocol/shared.ts';
 import type { VmState } from '../../protocol/states.ts';
 import { Emitter } from '../emitter.ts';
 import { writeConfig } from '../vm-folder.node.ts';
+import { jobHistory } from './job-history.node.ts';
 import { Jobs } from './jobs.ts';
 import type { Launcher } from './launcher.node.ts';
 import type { Store } from './store.node.ts';
@@ -43,7 +44,7 @@ export class Library extends Emitter<LibraryEventsData> {
     this.store = options.store;
     this.#launcher = options.launcher;
     this.#log = options.log;
-    this.jobs = new Jobs((job) => this.emit('job', job), Date.now);
+    this.jobs = new Jobs((job) => this.emit('job', job), Date.now, jobHistory(this.store.root));
   }
 
   /** Looks at the folders. Resolves when the state of every VM is known. */
