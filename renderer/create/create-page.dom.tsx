@@ -117,7 +117,7 @@ function DraftForm({ draft }: { draft: Draft }) {
                 <Switch value={fields.network} onChange={(network) => draft.edit({ network })}>
                   {t('create.network')}
                 </Switch>
-                {fromFile && app.host.filesStayInPlace && (
+                {fromFile && app.host.filesStayInPlace && state.medium?.kind !== 'folder' && (
                   <Switch value={fields.copy} onChange={(copy) => draft.edit({ copy })}>
                     {t('create.copy')}
                   </Switch>
@@ -187,7 +187,7 @@ function MediumCard({ draft }: { draft: Draft }) {
   const t = useText();
   const { fileName, fileSize, phase, progress, medium } = useStore(draft.store);
   const Icon = (medium && mediumIcon[medium.kind]) ?? FileQuestion;
-  const size = medium?.bytes ?? fileSize;
+  const size = medium?.kind === 'folder' ? undefined : (medium?.bytes ?? fileSize);
   const line =
     medium?.description ??
     (phase === 'sending' ? t('create.sending') : phase === 'detecting' ? t('create.detecting') : phase === 'failed' ? t('create.unknown') : '');

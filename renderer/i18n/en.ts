@@ -135,6 +135,8 @@ export const en = {
   'create.only': 'Create',
 
   'drop.create': 'Make a machine',
+  'drop.folderInBrowser':
+    'A browser does not hand over folders. Drop it on the desktop application, or make an image of it: strate img create IMAGE --from-folder FOLDER',
   'drop.cd': 'Insert into CD drive {{drive}}',
   'drop.floppy': 'Insert into {{drive}}',
 

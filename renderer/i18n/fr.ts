@@ -136,6 +136,8 @@ export const fr: Readonly<Record<keyof typeof en, string>> = {
   'create.only': 'Créer',
 
   'drop.create': 'Faire une machine',
+  'drop.folderInBrowser':
+    'Un navigateur ne transmet pas les dossiers. Déposez-le sur l’application de bureau, ou faites-en une image : strate img create IMAGE --from-folder DOSSIER',
   'drop.cd': 'Insérer dans le lecteur CD {{drive}}',
   'drop.floppy': 'Insérer dans {{drive}}',
 

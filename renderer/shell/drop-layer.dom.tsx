@@ -21,6 +21,11 @@ function carriesFiles(event: DragEvent): boolean {
   return event.dataTransfer?.types.includes('Files') ?? false;
 }
 
+/** A browser offers a folder as a file that cannot be read; the desktop application knows its path. */
+function carriesFolder(event: DragEvent): boolean {
+  return [...(event.dataTransfer?.items ?? [])].some((item) => item.webkitGetAsEntry()?.isDirectory === true);
+}
+
 /**
  * Files dragged over the window. Over the library the whole window is one target: a new machine. Over a machine its drives appear as targets too,
  * and a new disk. Each has a menu twin: "Open a file", "Insert" at each drive in the inspector, "Attach a disk".
@@ -85,6 +90,7 @@ export function DropLayer() {
       const target = targets.find(({ id }) => id === place) ?? create;
       if (files.length === 0) return;
       try {
+        if (!app.host.filesStayInPlace && carriesFolder(event)) throw new Error(t('drop.folderInBrowser'));
         target.take(files);
       } catch (error) {
         app.reportError(error);

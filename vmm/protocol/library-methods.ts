@@ -106,7 +106,8 @@ export const libraryMethods = {
   }),
 
   'vm.insert': method({
-    summary: 'Put an image into a CD-ROM or floppy drive, of a running VM at once. An uploaded file is taken into the VM folder first',
+    summary:
+      'Put an image into a CD-ROM or floppy drive, of a running VM at once. An uploaded file is taken into the VM folder first; of a folder an image is made there',
     params: { vm: vmRef, drive: z.string().min(1).max(32), ...source, readOnly: z.boolean().default(false) },
     result: { drive: driveStatusSchema },
   }),
@@ -116,7 +117,7 @@ export const libraryMethods = {
   }),
   'vm.attach': method({
     summary:
-      'Give a VM an image as a further disk, at the first free place; a running VM has it at the next start. An uploaded file is taken into the VM folder',
+      'Give a VM an image as a further disk, at the first free place; a running VM has it at the next start. An uploaded file is taken into the VM folder; of a folder a FAT disk is made there',
     params: { vm: vmRef, ...source, readOnly: z.boolean().default(false) },
     result: { drive: z.string(), nextStart: z.boolean() },
   }),

@@ -53,7 +53,7 @@ const foreign: readonly { readonly at: number; readonly bytes: readonly number[]
   { at: 0, bytes: [0x28, 0xb5, 0x2f, 0xfd], problem: 'is compressed with zstd; unpack it first (unzstd)' },
   { at: 0, bytes: 'PK\x03\x04', problem: 'is a zip archive; unpack it first' },
   { at: 0, bytes: '7z\xbc\xaf\x27\x1c', problem: 'is a 7-Zip archive; unpack it first' },
-  { at: 257, bytes: 'ustar', problem: 'is a tar archive; an appliance (.ova) has to be imported, others unpacked' },
+  { at: 257, bytes: 'ustar', problem: 'is a tar archive; an appliance is imported under the name that ends with .ova, others are unpacked first' },
   {
     at: 0,
     bytes: [0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0],

@@ -5,7 +5,7 @@ import { busSlots, type DriveBus, type DriveInput } from '../../protocol/config-
 import { alive } from '../../protocol/states.ts';
 import { probeFile } from '../../storage/tools/formats.node.ts';
 import type { Library } from './library.node.ts';
-import { type Source, takeIntoFolder } from './make-vm.node.ts';
+import { isFolder, type Source, takeIn } from './take-in.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
 
 /** Where further disks go, in this order. */
@@ -18,13 +18,12 @@ export async function attachDisk(
   source: Source,
   readOnly: boolean,
 ): Promise<{ drive: string; nextStart: boolean }> {
-  const found = await probeFile(source.path);
-  const { format } = found;
-  if (format === undefined) throw new VmmError('invalid', found.problem ?? `${source.name} is not a disk image`, { path: source.path });
+  const { format, problem } = isFolder(source.path) ? { format: 'raw' as const, problem: undefined } : await probeFile(source.path);
+  if (format === undefined) throw new VmmError('invalid', problem ?? `${source.name} is not a disk image`, { path: source.path });
   const { drives } = entry.config;
   const place = freePlace(drives);
   if (place === undefined) throw new VmmError('usage', `${entry.name} has no place for another disk: remove one first`);
-  const file = takeIntoFolder(source, entry.directory);
+  const file = await takeIn(source, entry.directory, 'disk');
   const inside = relative(entry.directory, file);
   const drive: DriveInput = {
     id: busSlots[place.bus][place.slot]!,

@@ -10,6 +10,7 @@ import { openSource } from '../../storage/tools/convert.node.ts';
 import { CONFIG_FILE, reasonOf } from '../vm-folder.node.ts';
 import type { Mapped } from './foreign/foreign.ts';
 import { isForeign, readForeign } from './foreign/read-foreign.node.ts';
+import type { TarEntry } from './foreign/tar-index.node.ts';
 import { diskSigns, readCd } from './media-signs.ts';
 import { hardwareFor, recognise, templates } from './templates.ts';
 
@@ -19,6 +20,8 @@ export interface Detection {
   readonly config: Partial<VmConfigInput>;
   /** Bytes of a new, empty disk that belongs to it: the place to install to. */
   readonly newDisk?: number;
+  /** Of an appliance in one file: `drives` names its disks as they are called in it. */
+  readonly archive?: ReadonlyMap<string, TarEntry>;
   /** Of another product's machine: what maps to what, and what is lost. */
   readonly preview?: { readonly product: string; readonly mapped: readonly Mapped[]; readonly lost: readonly string[] };
 }
@@ -52,25 +55,42 @@ export async function detect(path: string, shownName = basename(path)): Promise<
 }
 
 function detectFolder(path: string): Detection {
-  if (!existsSync(join(path, CONFIG_FILE)))
-    throw new VmmError('unsupported', `${basename(path)} is a folder without a ${CONFIG_FILE}; folders as disks are not available yet`);
+  if (!existsSync(join(path, CONFIG_FILE))) return detectFiles(path);
   const medium: Medium = { kind: 'vm', format: 'strate', bytes: 0, description: 'machine of Strate', system: 'other', bootable: true, warnings: [] };
   return { medium, config: {} };
 }
 
+/** Of what lies in a folder a FAT disk is made. */
+function detectFiles(path: string): Detection {
+  const name = basename(path);
+  const system = 'other';
+  const medium: Medium = {
+    kind: 'folder',
+    format: 'raw',
+    bytes: 0,
+    description: 'folder; a disk is made of its files',
+    system,
+    bootable: false,
+    warnings: [`Nothing starts from the files of ${name}: give the machine a system as well, or attach the folder to a machine that has one`],
+  };
+  const drives: DriveInput[] = [{ bus: 'ide', file: path, format: 'raw' }];
+  return { medium, config: { name: nameOf(name), system, ...hardwareFor(system, 'disk'), boot: { order: 'cd' }, drives } };
+}
+
 async function detectForeign(path: string, shownName: string): Promise<Detection> {
-  const { machine, config, mapped, lost } = await readForeign(path, shownName);
+  const { machine, config, mapped, lost, archive } = await readForeign(path, shownName);
+  const sizeOf = (file: string) => archive?.get(file)?.size ?? statSync(file).size;
   const disks = config.drives?.filter((drive) => drive.media !== 'cdrom' && drive.bus !== 'floppy') ?? [];
   const medium: Medium = {
     kind: 'foreign',
     format: extname(shownName).slice(1).toLowerCase(),
-    bytes: (config.drives ?? []).reduce((sum, { file }) => sum + (file ? statSync(file).size : 0), 0),
-    description: `machine of ${machine.product}`,
+    bytes: (config.drives ?? []).reduce((sum, { file }) => sum + (file ? sizeOf(file) : 0), 0),
+    description: machine.product === 'OVF' ? 'appliance (OVF)' : `machine of ${machine.product}`,
     system: config.system ?? 'other',
     bootable: disks.length > 0,
     warnings: disks.length > 0 ? [] : ['No disk of this machine was found: keep its file in the folder of its disks'],
   };
-  return { medium, config, preview: { product: machine.product, mapped, lost } };
+  return { medium, config, preview: { product: machine.product, mapped, lost }, ...(archive && { archive }) };
 }
 
 async function detectKernel(source: ProbeSource, path: string): Promise<Detection | undefined> {

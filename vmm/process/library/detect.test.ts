@@ -48,6 +48,13 @@ it('warns of a CD that does not boot', async () => {
   expect(medium).toMatchObject({ bootable: false, warnings: ['data.iso does not look bootable'] });
 });
 
+it('makes a disk of a folder of files', async () => {
+  const { medium, config } = await detect(directory);
+  expect(medium).toMatchObject({ kind: 'folder', format: 'raw', bootable: false });
+  expect(medium.warnings).toHaveLength(1);
+  expect(config).toMatchObject({ drives: [{ bus: 'ide', file: directory, format: 'raw' }] });
+});
+
 it('puts a disk on the IDE bus', async () => {
   const { medium, config } = await detect(put('disk.raw', rawDisk()));
   expect(medium).toMatchObject({ kind: 'disk', format: 'raw', bootable: true });
@@ -78,9 +85,8 @@ it.each([
   expect((error as Error).message).not.toContain('\n');
 });
 
-it('says that a file is missing, and that folders are not disks yet', async () => {
+it('says that a file is missing', async () => {
   await expect(detect(join(directory, 'nothing'))).rejects.toMatchObject({ kind: 'not-found' });
-  await expect(detect(directory)).rejects.toMatchObject({ kind: 'unsupported' });
 });
 
 describe('systems', () => {

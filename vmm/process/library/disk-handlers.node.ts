@@ -1,5 +1,5 @@
 /** The methods of the disks of VMs. What takes long is a job; what replaces an image does so when its copy has been compared with it. */
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, relative } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Drive, DriveInput } from '../../protocol/config.ts';
@@ -16,6 +16,7 @@ import { resizeImage } from '../../storage/tools/resize.node.ts';
 import { resolveIn } from '../vm-folder.node.ts';
 import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
+import { freeName } from './take-in.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
 
 type DiskHandlers = Pick<Handlers<'library'>, Extract<keyof Handlers<'library'>, `disk.${string}`>>;
@@ -80,7 +81,7 @@ export function diskHandlers(library: Library): DiskHandlers {
       const disk = choose(vm, drive);
       refuseSnapshots(disk.entry, 'converted');
       const { entry, path } = disk;
-      const file = freeName(entry.directory, basename(path).replace(/\.[^.]*$/, ''), format);
+      const file = imageFile(entry.directory, basename(path).replace(/\.[^.]*$/, ''), format);
       return begin('Convert', disk, async (options) => {
         await convertImage(path, join(entry.directory, file), format, { ...options, source: disk.source, compress, verify: true });
         await attach(entry, drive, { file, format });
@@ -111,7 +112,7 @@ export function diskHandlers(library: Library): DiskHandlers {
     'disk.create': async ({ vm, drive, size, format }) => {
       const entry = library.find(vm);
       if (entry.config.drives.some(({ id }) => id === drive)) throw new VmmError('usage', `${entry.name} has a drive ${drive} already`);
-      const file = freeName(entry.directory, drive, format);
+      const file = imageFile(entry.directory, drive, format);
       await createImage(join(entry.directory, file), format, size);
       try {
         await library.configure(vm, { drives: [...entry.config.drives, { ...placeOf(drive), id: drive, file, format }] });
@@ -123,7 +124,7 @@ export function diskHandlers(library: Library): DiskHandlers {
     },
     'disk.fromFolder': ({ vm, path, kind, label, free }) => {
       const entry = library.find(vm);
-      const file = join(entry.directory, freeName(entry.directory, basename(path), kind === 'iso' ? 'iso' : 'raw'));
+      const file = join(entry.directory, imageFile(entry.directory, basename(path), kind === 'iso' ? 'iso' : 'raw'));
       const job = library.jobs.start(`Make a disk of ${basename(path)}`, async (control) => {
         await folderToImage(path, file, { kind, label, free, ...toolOptions(control) });
         return { file, format: kind === 'iso' ? 'iso' : 'raw', media: kind === 'iso' ? 'cdrom' : kind === 'fat' ? 'disk' : 'floppy' };
@@ -190,17 +191,13 @@ function isInside(entry: VmEntry, path: string): boolean {
   return way !== '' && !way.startsWith('..') && !isAbsolute(way);
 }
 
-/** `hda.qcow2`, `hda 2.qcow2`... */
-function freeName(directory: string, wanted: string, format: string): string {
+function imageFile(directory: string, wanted: string, format: string): string {
   const base =
     wanted
       .replaceAll(/[^\p{L}\p{N} ._-]/gu, '')
       .replace(/^\.+/, '')
       .slice(0, 100) || 'disk';
-  const extension = format === 'raw' ? 'img' : format;
-  let name = `${base}.${extension}`;
-  for (let n = 2; existsSync(join(directory, name)); n++) name = `${base} ${n}.${extension}`;
-  return name;
+  return freeName(directory, `${base}.${format === 'raw' ? 'img' : format}`);
 }
 
 /** The place that an id names, such as `hda`; others go where there is room. */

@@ -15,8 +15,9 @@ import { findGuest, type GuestSource, listGuests } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import type { Library } from './library.node.ts';
 import { attachDisk } from './attach-disk.node.ts';
-import { cloneVm, createVm, importMedium, type Source, takeIntoFolder, tryGuest } from './make-vm.node.ts';
+import { cloneVm, createVm, importMedium, tryGuest } from './make-vm.node.ts';
 import { reportOf } from './report.node.ts';
+import { type Source, takeIn } from './take-in.node.ts';
 import { templates } from './templates.ts';
 import { Terminals } from './terminals.node.ts';
 import type { Uploads } from './uploads.node.ts';
@@ -102,7 +103,7 @@ export function libraryHandlers({ library, uploads, guests, version }: LibrarySe
       const place = entry.config.drives.find(({ id }) => id === drive);
       if (place === undefined || !isRemovable(place))
         throw new VmmError('usage', `${entry.name} has no CD or floppy drive ${JSON.stringify(drive)}; vm.attach gives it a disk`);
-      const file = takeIntoFolder(source, entry.directory);
+      const file = await takeIn(source, entry.directory, place.media === 'cdrom' ? 'cdrom' : 'floppy');
       if (upload !== undefined) uploads.forget(upload);
       const result = alive.includes(entry.state)
         ? await (await entry.machine()).call('media.insert', { drive, file, readOnly })

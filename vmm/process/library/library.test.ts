@@ -346,6 +346,52 @@ describe('dropping a file', () => {
   });
 });
 
+describe('a folder of files', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = join(outside, 'papers');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'HELLO.TXT'), 'hello');
+  });
+
+  it('becomes the disk of a new machine, with its files', async () => {
+    const { result } = await finished(await client.call('media.import', { path: folder }));
+    const { vm, config } = await client.call('vm.get', { vm: (result as { vm: string }).vm });
+    expect(config).toMatchObject({ name: 'papers', drives: [{ bus: 'ide', file: 'papers.img', format: 'raw' }] });
+    const image = readFileSync(join(vm.directory, 'papers.img'));
+    expect(image.includes('HELLO   TXT')).toBe(true);
+    expect(image.includes('hello')).toBe(true);
+    expect(readdirSync(folder)).toEqual(['HELLO.TXT']);
+  });
+
+  it('is attached to a machine as a further disk, and put into its drives as a CD or a diskette', async () => {
+    const vm = await create('a', {
+      drives: [
+        { media: 'cdrom', format: 'iso', id: 'hdc', slot: 2 },
+        { bus: 'floppy', id: 'fda' },
+      ],
+    });
+    expect(await client.call('vm.attach', { vm: vm.id, path: folder })).toMatchObject({ drive: 'hda', nextStart: false });
+    await client.call('vm.insert', { vm: vm.id, drive: 'hdc', path: folder });
+    await client.call('vm.insert', { vm: vm.id, drive: 'fda', path: folder });
+    const { config } = await client.call('vm.get', { vm: vm.id });
+    expect((config as { drives: { id: string; file: string }[] }).drives.map(({ id, file }) => `${id} ${file}`)).toEqual([
+      'hdc papers.iso',
+      'fda papers 2.img',
+      'hda papers.img',
+    ]);
+    expect(statSync(join(vm.directory, 'papers 2.img')).size).toBe(1_474_560);
+    expect(readFileSync(join(vm.directory, 'papers.iso')).subarray(32769, 32774).toString()).toBe('CD001');
+  });
+
+  it('that does not fit on a diskette is refused, and nothing is left behind', async () => {
+    const vm = await create('a', { drives: [{ bus: 'floppy', id: 'fda' }] });
+    writeFileSync(join(folder, 'BIG.BIN'), Buffer.alloc(2_000_000, 1));
+    await expect(client.call('vm.insert', { vm: vm.id, drive: 'fda', path: folder })).rejects.toThrow(/diskette|floppy|1\.44/i);
+    expect(readdirSync(vm.directory).filter((name) => name.endsWith('.img'))).toEqual([]);
+  });
+});
+
 it('clones with the disks, under an identity of its own', async () => {
   const { vm } = await client.call('vm.create', {
     config: { name: 'a', nics: [{ mac: '52:54:00:12:34:56' }] },

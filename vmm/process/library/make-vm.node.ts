@@ -1,6 +1,6 @@
 /** New VMs: from a configuration, from a file that somebody dropped, from another VM. */
-import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
-import { basename, extname, isAbsolute, join, parse, resolve } from 'node:path';
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { basename, extname, isAbsolute, join, resolve } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import type { Drive, DriveInput, VmConfig } from '../../protocol/config.ts';
 import { SnapshotTree } from '../../snapshot/tree.node.ts';
@@ -10,11 +10,12 @@ import { forkVm } from '../snapshots/fork.node.ts';
 import { reasonOf, resolveIn } from '../vm-folder.node.ts';
 import { copyImage } from './copy-file.node.ts';
 import { detect, type Detection } from './detect.node.ts';
-import { takeDrives } from './foreign/take-drives.node.ts';
+import { takeDrives, takeFromArchive } from './foreign/take-drives.node.ts';
 import { fetchGuest, type Guest, guestConfig, type GuestSource } from './guests.node.ts';
 import type { JobControl } from './jobs.ts';
 import { completeConfig, type Library } from './library.node.ts';
-import { folderName, withoutMacs } from './store.node.ts';
+import { withoutMacs } from './store.node.ts';
+import { imageName, isFolder, NEW_DISK, type Source, takeIn } from './take-in.node.ts';
 import type { VmEntry } from './vm-entry.node.ts';
 
 export interface NewDisk {
@@ -43,14 +44,6 @@ function slotOf(id: string): DriveInput {
   return ide >= 0 ? { bus: 'ide', slot: ide } : {};
 }
 
-export interface Source {
-  readonly path: string;
-  /** What the file was called where it came from. */
-  readonly name: string;
-  /** It lies in the library already and is moved, not copied. */
-  readonly uploaded: boolean;
-}
-
 export interface ImportOptions {
   readonly name?: string | undefined;
   /** Take the file into the VM's folder. */
@@ -67,16 +60,31 @@ export async function importMedium(library: Library, source: Source, options: Im
     const foreign = found.config;
     const { name = foreign.name ?? source.name } = options;
     return inNewFolder(library, name, async (directory) => {
-      const drives = options.copy ? await takeDrives(foreign.drives ?? [], directory, imageName, job) : foreign.drives;
+      const { archive, preview } = found;
+      const given = foreign.drives ?? [];
+      // The disks of appliances are made to be sent, not written to: they are always taken over.
+      const take = archive
+        ? () => takeFromArchive({ path: source.path, entries: archive }, given, directory, imageName, job)
+        : options.copy || preview?.product === 'OVF'
+          ? () => takeDrives(given, directory, imageName, job, preview?.product === 'OVF')
+          : () => given;
+      const drives = await take();
       return completeConfig({ ...foreign, drives, name, ...options.changes });
     });
   }
   const name = options.name ?? found.config.name ?? source.name;
-  const takeIn = options.copy || source.uploaded;
-  const file = takeIn ? imageName(source.name) : resolve(source.path);
+  if (isFolder(source.path)) {
+    return inNewFolder(library, name, async (directory) => {
+      const onProgress = (done: number, total: number) => job.progress(Math.min(1, done / total), `making a disk of ${source.name}`);
+      const file = basename(await takeIn(source, directory, 'disk', { signal: job.signal, onProgress }));
+      return completeConfig({ ...configFor(found, file), name, ...options.changes });
+    });
+  }
+  const own = options.copy || source.uploaded;
+  const file = own ? imageName(source.name) : resolve(source.path);
   const config = completeConfig({ ...configFor(found, file), name, ...options.changes });
   return inNewFolder(library, name, async (directory) => {
-    if (takeIn) {
+    if (own) {
       job.progress(0, `copying ${source.name}`);
       if (source.uploaded) renameSync(source.path, join(directory, file));
       else await copyImage(source.path, join(directory, file), job, [0, 0.95]);
@@ -86,29 +94,10 @@ export async function importMedium(library: Library, source: Source, options: Im
   });
 }
 
-const NEW_DISK = 'disk.img';
-
 function configFor({ config, newDisk }: Detection, file: string): object {
   const drives = config.drives?.map((drive) => ({ ...drive, file })) ?? [];
   if (newDisk !== undefined) drives.push({ bus: 'ide', slot: 0, file: NEW_DISK, format: 'raw' });
   return { ...config, drives, ...(config.kernel && { kernel: { ...config.kernel, file } }) };
-}
-
-/** Its own name, unless that is one of the folder's own files. */
-function imageName(name: string): string {
-  const own = folderName(basename(name));
-  return /\.(json|sock|log|png|tmp)~?$|\.log\.1$/i.test(own) || own === NEW_DISK ? `image-${own}` : own;
-}
-
-/** A file that a VM is to use: an upload moves into its folder under a name that is free there, any other stays where it lies. @returns its path */
-export function takeIntoFolder(source: Source, directory: string): string {
-  if (!source.uploaded) return resolve(source.path);
-  const wanted = imageName(source.name);
-  const { name, ext } = parse(wanted);
-  let free = wanted;
-  for (let n = 2; existsSync(join(directory, free)); n++) free = `${name} ${n}${ext}`;
-  renameSync(source.path, join(directory, free));
-  return join(directory, free);
 }
 
 /** Copies a VM with its disks, as they are at present, or links it to them. CDs that lie elsewhere are shared, writable images are not. */

@@ -7,6 +7,7 @@ import { createImage } from '../../../storage/tools/formats.node.ts';
 import { detect } from '../detect.node.ts';
 import { completeConfig } from '../library.node.ts';
 import { takeDrives } from './take-drives.node.ts';
+import { readOvf } from './ovf.ts';
 import { readVbox } from './vbox.ts';
 import { readVmc } from './vmc.ts';
 import { readVmx } from './vmx.ts';
@@ -198,7 +199,12 @@ describe('a machine of Virtual PC', () => {
 });
 
 it('whatever a file holds, it is read or refused in one line', () => {
-  const readers = [(text: string) => readVmx(text, 'x'), (text: string) => readVbox(text, 'x.vbox'), (text: string) => readVmc(text, 'x.vmc', 'x')];
+  const readers = [
+    (text: string) => readVmx(text, 'x'),
+    (text: string) => readVbox(text, 'x.vbox'),
+    (text: string) => readVmc(text, 'x.vmc', 'x'),
+    (text: string) => readOvf(text, 'x.ovf'),
+  ];
   const pieces = fc.constantFrom(
     '<VirtualBox>',
     '<Machine name="',
@@ -207,6 +213,8 @@ it('whatever a file holds, it is read or refused in one line', () => {
     '</',
     'Hardware',
     '<preferences><hardware>',
+    '<Envelope><VirtualSystem>',
+    '<VirtualHardwareSection><Item><ResourceType>17</ResourceType><HostResource>/disk/',
     'ide0:0.present = "TRUE"\n',
     'memsize = "',
     '&',

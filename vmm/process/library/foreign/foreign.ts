@@ -20,7 +20,7 @@ export interface ForeignDrive {
 }
 
 export interface ForeignMachine {
-  readonly product: 'VMware' | 'Virtual PC' | 'VirtualBox';
+  readonly product: 'VMware' | 'Virtual PC' | 'VirtualBox' | 'OVF';
   readonly name: string;
   readonly config: Partial<Omit<VmConfigInput, 'drives'>>;
   readonly drives: readonly ForeignDrive[];

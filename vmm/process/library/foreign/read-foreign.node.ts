@@ -4,8 +4,10 @@ import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { VmmError } from '../../../base/errors.ts';
 import type { DriveInput, VmConfigInput } from '../../../protocol/config.ts';
 import { NodeFile } from '../../../storage/node-file.node.ts';
-import { probe } from '../../../storage/probe.ts';
+import { probe, type ProbeSource } from '../../../storage/probe.ts';
 import type { ForeignDrive, ForeignMachine } from './foreign.ts';
+import { readOvf } from './ovf.ts';
+import { type TarEntry, tarIndex } from './tar-index.node.ts';
 import { readVbox } from './vbox.ts';
 import { readVmc } from './vmc.ts';
 import { readVmx } from './vmx.ts';
@@ -14,21 +16,64 @@ const MAX_BYTES = 8 << 20;
 
 export interface ForeignPlan {
   readonly machine: ForeignMachine;
-  /** With drives by absolute path. */
+  /** With drives by absolute path, or by their names in `archive`. */
   readonly config: Partial<VmConfigInput>;
+  /** Of an appliance in one file (.ova): where its disks lie in it. */
+  readonly archive?: ReadonlyMap<string, TarEntry>;
   readonly mapped: ForeignMachine['mapped'];
   readonly lost: readonly string[];
 }
 
-export const isForeign = (name: string): boolean => /\.(vmx|vmc|vbox)$/i.test(name);
+export const isForeign = (name: string): boolean => /\.(vmx|vmc|vbox|ovf|ova)$/i.test(name);
 
 /** @throws VmmError `invalid` when it is not what its name says. */
 export async function readForeign(path: string, shownName: string): Promise<ForeignPlan> {
+  if (/\.ova$/i.test(shownName)) return readArchive(path, shownName);
   if (statSync(path).size > MAX_BYTES) throw new VmmError('invalid', `${shownName} is too long for the description of a machine`);
   const text = decode(readFileSync(path));
   const fallback = basename(shownName, extname(shownName));
   const machine = parse(text, shownName, fallback);
-  return place(machine, dirname(path));
+  const folder = dirname(path);
+  return place(machine, {
+    find: (name) => find(name, folder),
+    withSource: async (file, use) => {
+      const opened = NodeFile.open(file, { readOnly: true });
+      try {
+        return await use({ name: basename(file), size: await opened.size(), read: (offset, into) => opened.read(offset, into) });
+      } finally {
+        await opened.close();
+      }
+    },
+  });
+}
+
+/** An appliance in one file: a tar archive with the descriptor first (DSP0243 5.3). */
+async function readArchive(path: string, shownName: string): Promise<ForeignPlan> {
+  const file = NodeFile.open(path, { readOnly: true });
+  try {
+    const archive = new Map((await tarIndex(file, shownName)).map((entry) => [entry.name, entry]));
+    const descriptor = [...archive.values()].find(({ name }) => /\.ovf$/i.test(name));
+    if (descriptor === undefined || descriptor.size > MAX_BYTES)
+      throw new VmmError('invalid', `${shownName} has no description of a machine (.ovf) in it`);
+    const text = Buffer.alloc(descriptor.size);
+    await file.read(descriptor.offset, text);
+    const plan = await place(readOvf(decode(text), basename(descriptor.name)), {
+      find: (name) => (archive.has(name) ? name : undefined),
+      withSource: (name, use) => {
+        const { offset, size } = archive.get(name)!;
+        return use({ name, size, read: (at, into) => file.read(offset + at, into) });
+      },
+    });
+    return { ...plan, archive };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Where the files are that a description names. */
+interface Shelf {
+  find(path: string): string | undefined;
+  withSource<T>(file: string, use: (source: ProbeSource) => Promise<T>): Promise<T>;
 }
 
 function parse(text: string, name: string, fallback: string): ForeignMachine {
@@ -39,6 +84,8 @@ function parse(text: string, name: string, fallback: string): ForeignMachine {
       return readVmx(text, fallback);
     case '.vmc':
       return readVmc(text, name, fallback);
+    case '.ovf':
+      return readOvf(text, name);
     default:
       return readVbox(text, name);
   }
@@ -54,19 +101,19 @@ function decode(bytes: Buffer): string {
 /** Slots that IDE has, the CDs' from the secondary channel on. */
 const IDE_SLOTS = 4;
 
-async function place(machine: ForeignMachine, folder: string): Promise<ForeignPlan> {
+async function place(machine: ForeignMachine, shelf: Shelf): Promise<ForeignPlan> {
   const mapped = [...machine.mapped];
   const lost = [...machine.lost];
   const drives: DriveInput[] = [];
   const taken = new Set(machine.drives.flatMap(({ wish }) => (wish?.slot === undefined ? [] : [wish.slot])));
   let sata = 0;
   for (const drive of machine.drives) {
-    const file = drive.path === undefined ? undefined : find(drive.path, folder);
+    const file = drive.path === undefined ? undefined : shelf.find(drive.path);
     if (drive.path !== undefined && file === undefined) {
       lost.push(`${drive.place}: ${drive.path} was not found beside the file`);
       if (drive.media === 'disk') continue;
     }
-    const format = file === undefined ? undefined : await formatOf(file, drive);
+    const format = file === undefined ? undefined : await formatOf(file, drive, shelf);
     if (file !== undefined && format === undefined) {
       lost.push(`${drive.place}: ${basename(file)} is not an image that is known here`);
       continue;
@@ -117,13 +164,7 @@ function find(path: string, folder: string): string | undefined {
   return candidates.find((one) => existsSync(one) && statSync(one).isFile());
 }
 
-async function formatOf(path: string, drive: ForeignDrive): Promise<DriveInput['format'] | undefined> {
-  const file = NodeFile.open(path, { readOnly: true });
-  try {
-    const found = await probe({ name: basename(path), size: await file.size(), read: (offset, into) => file.read(offset, into) });
-    if (found.format === undefined) return drive.media === 'floppy' ? 'raw' : undefined;
-    return found.format;
-  } finally {
-    await file.close();
-  }
+async function formatOf(file: string, drive: ForeignDrive, shelf: Shelf): Promise<DriveInput['format'] | undefined> {
+  const { format } = await shelf.withSource(file, probe);
+  return format ?? (drive.media === 'floppy' ? 'raw' : undefined);
 }

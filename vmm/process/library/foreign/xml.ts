@@ -7,8 +7,11 @@ export type XmlNode = Readonly<Record<string, unknown>>;
 /** Nobody describes a machine in more, characters. */
 const MAX_LENGTH = 4 << 20;
 
-/** Attributes have `@` before their names; the text of an element with attributes is `#text`. @throws VmmError `invalid` */
-export function parseXml(text: string, name: string): XmlNode {
+/**
+ * Attributes have `@` before their names; the text of an element with attributes is `#text`. `removeNSPrefix`: names without their namespace.
+ * @throws VmmError `invalid`
+ */
+export function parseXml(text: string, name: string, options: { readonly removeNSPrefix?: boolean } = {}): XmlNode {
   if (text.length > MAX_LENGTH) throw new VmmError('invalid', `${name} is too long for the description of a machine`);
   if (/<!DOCTYPE/i.test(text)) throw new VmmError('invalid', `${name} has a document type, which no description of a machine has`);
   const parser = new XMLParser({
@@ -20,6 +23,7 @@ export function parseXml(text: string, name: string): XmlNode {
     parseAttributeValue: false,
     ignoreDeclaration: true,
     trimValues: true,
+    ...options,
   });
   try {
     return parser.parse(text) as XmlNode;
