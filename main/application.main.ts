@@ -25,6 +25,14 @@ export interface ApplicationOptions {
 }
 
 /**
+ * Machines run as plain Node, in threads and processes of their own, which know nothing of Electron's archives: all that they need lies beside the archive
+ * (asarUnpack in build/electron-builder.json).
+ */
+function unpacked(path: string): string {
+  return path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked');
+}
+
+/**
  * The desktop application: one instance, windows that show the page, the library process behind them. Closing a window leaves machines running (a
  * tray icon says so); quitting while some run asks once and never kills by itself.
  */
@@ -44,7 +52,7 @@ export class Application {
     this.#options = options;
     this.#awake = new StayAwake(electron);
     this.#library = new LibraryProcess(electron, {
-      entry: join(options.dist, 'vmm/process/library-process.node.js'),
+      entry: join(unpacked(options.dist), 'vmm/process/library-process.node.js'),
       ...(options.env && { env: options.env }),
       onGivenUp: (code) => {
         electron.dialog.showErrorBox('Strate', this.#texts.libraryGone(code));

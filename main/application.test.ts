@@ -82,6 +82,14 @@ describe('start', () => {
     expect(electron.forks[0]?.[0]).toBe(join(dist, 'vmm/process/library-process.node.js'));
   });
 
+  it('forks what lies beside the archive of a package', async () => {
+    const electron = new FakeElectron();
+    fakes.push(electron);
+    const packed = join('/opt/strate/resources/app.asar/dist');
+    await new Application(electron.module, { dist: packed, platform: 'linux', argv: ['strate'], cwd: '/' }).start();
+    expect(electron.forks[0]?.[0]).toBe(join('/opt/strate/resources/app.asar.unpacked/dist/vmm/process/library-process.node.js'));
+  });
+
   it('leaves at once when another instance runs', async () => {
     const { electron, started } = await start((e) => (e.firstInstance = false));
     expect(started).toBe(false);
