@@ -137,7 +137,10 @@ export const DIRTY_SLOTS = 0x5280;
 export const DIRTY_SLOTS_MAX = 512;
 /** A number for each TLB, i64, 48 bits of it used (JUMP_STAMP). */
 export const JUMP_GENERATIONS = 0x5a80;
-export const SYSTEM_TABLES_END = 0x5aa0;
+/** Guest time (f64, ns) as the host last told it, and how many instructions had been executed then (i64; far below 0: ask). */
+export const TIME_TOLD = 0x5aa0;
+export const TIME_TOLD_AT = 0x5aa8;
+export const SYSTEM_TABLES_END = 0x5ab0;
 
 // -- use of the upper bits of TLB_PHYSICAL (physical page numbers have 28 bits: 40-bit addresses)
 export const TLB_FRAME_MASK = 0x0fffffff;

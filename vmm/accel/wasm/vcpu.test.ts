@@ -214,6 +214,27 @@ test('the time stamp counter counts guest time and starts at 0 with every reset'
   expect(rig.state().gpr[0]).toBe(7_345n);
 });
 
+test('the host is asked for the time now and then only, but after every pause, and at once where a slice must be exact', () => {
+  const rig = make();
+  let asked = 0;
+  Object.defineProperty(rig.clock, 'now', { get: () => 1000 * ++asked });
+  rig.start(0x0f, 0x31, 0x0f, 0x31, 0x89, 0xc3, 0x0f, 0x31, 0xf4, 0x0f, 0x31, 0xf4); // rdtsc; rdtsc; mov bx, ax; rdtsc; hlt; rdtsc; hlt
+  asked = 0;
+  expect(rig.cpu.run(1000, false)).toBe('halt');
+  const first = rig.state();
+  expect([asked, first.gpr[0]! >= first.gpr[3]!]).toEqual([1, true]);
+  rig.cpu.nmi();
+  rig.ram.set([0xcf], 0x0600);
+  rig.ram.set([0x00, 0x06, 0x00, 0x00], 8);
+  expect(rig.cpu.run(1000, false)).toBe('halt');
+  expect(asked).toBe(2);
+  expect(rig.state().gpr[0]! - first.gpr[0]!).toBeGreaterThan(900n);
+  rig.start(0x0f, 0x31, 0x0f, 0x31, 0xf4);
+  asked = 0;
+  rig.cpu.run(1000);
+  expect(asked).toBe(2);
+});
+
 test('a model that does not exist is named with those that do', () => {
   expect(() => make({ model: 'z80' })).toThrow(/no CPU model 'z80'; there are 486, pentium, i686/);
 });

@@ -19,6 +19,9 @@ const DOORBELL_INTERVAL = 100_000;
 const LONGEST_TRACE = 64;
 
 /** A processor of the wasm engine. */
+/** Time passes between slices: the host must be asked. */
+const LONG_AGO = -(1n << 62n);
+
 export class WasmVcpu implements Vcpu {
   readonly #options: VcpuOptions;
   readonly #model: CpuModel;
@@ -62,6 +65,7 @@ export class WasmVcpu implements Vcpu {
       const slice = Math.min(left, DOORBELL_INTERVAL);
       view.setBigInt64(L.SLICE_END, system.instructions() + BigInt(slice), true);
       view.setInt32(L.LEFT, slice, true);
+      view.setBigInt64(S.TIME_TOLD_AT, LONG_AGO, true);
       this.#running = true;
       try {
         run();
@@ -69,6 +73,7 @@ export class WasmVcpu implements Vcpu {
         return { error: this.#failure(error) };
       } finally {
         this.#running = false;
+        view.setBigInt64(S.TIME_TOLD_AT, LONG_AGO, true);
         // Stores to video memory that the slice made without telling.
         if (view.getInt32(S.DIRTY_COUNT, true) !== 0) system.settle_dirty();
       }

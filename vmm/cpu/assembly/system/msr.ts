@@ -1,11 +1,13 @@
 // Model-specific registers that kernels touch (SDM vol.4; AMD APM vol.2 appendix A), the time stamp counter, performance counters.
 import { EFER, SEG_FS, SEG_GS } from '../../layout.ts';
+import { LEAST_LEFT, TIME_TOLD, TIME_TOLD_AT } from '../../system-layout.ts';
 import { FAMILY, FEATURES, FEATURE_1_ECX, FEATURE_1_EDX, FEATURE_81_EDX, LOG_UNKNOWN_MSR_READ, LOG_UNKNOWN_MSR_WRITE, MSR_CSTAR, MSR_DEBUGCTL } from '../../system-layout.ts';
 import { MSR_FEATURE_CONTROL, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_MCG_CTL, MSR_MCG_STATUS, MSR_MC_BANKS, MSR_MICROCODE } from '../../system-layout.ts';
 import { MSR_MISC_ENABLE, MSR_MTRR_DEF_TYPE, MSR_MTRR_FIX, MSR_MTRR_PHYS, MSR_PAT, MSR_SFMASK, MSR_STAR, MSR_SYSENTER_CS } from '../../system-layout.ts';
 import { MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC_ADJUST, MSR_TSC_AUX, PHYSICAL_RESERVED, TSC_OFFSET, TSC_PER_NS } from '../../system-layout.ts';
 import { VENDOR_AMD } from '../../system-layout.ts';
 import { apic_base_read, apic_base_write, guest_log, now_ns, random_bits, tsc_deadline_read, tsc_deadline_write } from '../host';
+import { instructions } from '../trace/next';
 import { requireLevel0, writeEfer } from './control';
 import { setBase } from './segments';
 import { CR4_PCE, CR4_TSD, cpl, cr4, currentRip, gp, hasFeature, isCanonical, segmentBase, ud } from './state';
@@ -218,8 +220,25 @@ function stored(index: u32, value: u64): u64 {
 
 // -- time stamp counter (SDM vol.3 17.17)
 
+/** So many instructions after the host was asked, it is asked again. */
+const TIME_PATIENCE: i64 = 1000;
+/** What an instruction takes at least (ns): time must not run ahead of the host's. */
+const LEAST_TIME: f64 = 0.25;
+
 function timeStamp(): u64 {
-  return u64(now_ns() * load<f64>(TSC_PER_NS)) + load<u64>(TSC_OFFSET);
+  return u64(guestTime() * load<f64>(TSC_PER_NS)) + load<u64>(TSC_OFFSET);
+}
+
+/** Guest time in ns. Kernels read the counter at every system call, and asking the host costs more than one: in between time is guessed, unless it must be exact. */
+function guestTime(): f64 {
+  const executed = instructions();
+  const since = executed - load<i64>(TIME_TOLD_AT);
+  const told = load<f64>(TIME_TOLD);
+  if (since < TIME_PATIENCE && load<i32>(LEAST_LEFT) > 1) return told + f64(since) * LEAST_TIME;
+  const now = now_ns();
+  store<f64>(TIME_TOLD, now);
+  store<i64>(TIME_TOLD_AT, executed);
+  return now;
 }
 
 /** Also for RESET, which sets it to 0. */
