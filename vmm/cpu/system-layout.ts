@@ -127,6 +127,9 @@ export const TLB_SETS = 7;
 /** Indices (u16) of the entries filled since the last flush, TLB_ENTRIES per set. */
 export const TLB_LOG = 0x5c00000;
 export const TLB_LOG_STRIDE = 0x4000;
+/** Dropped traces by a hash of key and mode, i32 each, 0 = none: what is decoded again to the same length takes their memory. */
+export const RECYCLED = 0x5c1c000;
+export const RECYCLED_ENTRIES = 4096;
 /** A bit per hashed 4 MiB region that had a large page: INVLPG there must look further (4096 bits). */
 export const TLB_LARGE_FILTER = 0x5000;
 export const TLB_LARGE_FILTER_SIZE = 512;

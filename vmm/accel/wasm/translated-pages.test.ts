@@ -100,6 +100,15 @@ describe.each(accelerators)('%s', (_, accelerator) => {
   });
 });
 
+test('a program that writes the same code again and again does not fill the code cache', () => {
+  const { cpu, start, ram, state } = make({ accelerator: accelerators[1]![1] });
+  ram.set([...new Array<number>(60).fill(0x43), 0xc3], 0x3000); // inc bx (60 times); ret
+  start(0xb9, 0x40, 0x9c, 0xc6, 0x06, 0x00, 0x30, 0x43, 0xe8, 0xf5, 0x1f, 0xe2, 0xf6, 0xf4); // mov cx, 40000; again: mov byte [3000h], inc bx; call 3000h; loop again; hlt
+  const emptied = cpu.stats?.()['code cache emptied'];
+  expect(cpu.run(10_000_000)).toBe('halt');
+  expect([state().gpr[3], cpu.stats?.()['code cache emptied']]).toEqual([BigInt((40_000 * 60) & 0xffff), emptied]);
+});
+
 test('what everybody calls is translated again with a few callers only', () => {
   const wide: Region[] = [];
   const recording = createWasmAccelerator(binaries, (handlers) => {

@@ -1,11 +1,12 @@
 // The cache of decoded code: traces by RAM offset and mode, the traces of each RAM page, and which 64-byte granules of a page hold code.
 //
 // A trace in CODE_CACHE: a header, its micro-ops, a HANDLER_TRACE_END micro-op. Dropped traces keep their memory until the whole cache is emptied, so that
-// micro-op numbers held by generated code, links and return stacks stay valid: they find HANDLER_RELOOKUP there.
+// micro-op numbers held by generated code, links and return stacks stay valid: they find HANDLER_RELOOKUP there, or what was decoded at the same place since (programs
+// that write the same code again and again would fill the cache).
 import { HANDLER_RELOOKUP } from '../../decode/form-layout.ts';
 import { CODE_CACHE, CODE_CACHE_END, CODE_DROPS, CODE_GRANULES, CODE_PAGES, LINK_FROM, TRACE_HASH, TRACE_HASH_ENTRIES, TRACE_HASH_ENTRY } from '../../layout.ts';
 import { TRACE_HASH_PAIR, TRACE_HASH_REGION } from '../../layout.ts';
-import { COUNT_TRACES } from '../../system-layout.ts';
+import { COUNT_TRACES, RECYCLED, RECYCLED_ENTRIES } from '../../system-layout.ts';
 import { MODE_OF_TAIL, TRACE_COUNT, TRACE_END, TRACE_HEAT, TRACE_HOT, TRACE_KEY, TRACE_MODE, TRACE_NEXT, TRACE_OWNER } from '../../trace-layout.ts';
 import { TRACE_REGION, TRACE_START, TRACE_TRANSLATED } from '../../trace-layout.ts';
 import { UOP_HANDLER, UOP_LINK, UOP_SIZE } from '../../uop.ts';
@@ -94,7 +95,7 @@ export function enterTail(first: i32, key: i32, bytes: i32): void {
 function enterPage(trace: i32, count: i32, key: i32, mode: i32, end: i32): void {
   const start = key & 0xfff;
   const page = key >>> 12;
-  store<i32>(CODE_CACHE_FREE, trace + (count + 2) * UOP_SIZE);
+  store<i32>(CODE_CACHE_FREE, max(load<i32>(CODE_CACHE_FREE), trace + (count + 2) * UOP_SIZE));
   const head = CODE_PAGES + page * 4;
   if (load<i32>(head) == 0) protect_code_page(key & ~0xfff);
   store<i32>(trace, load<i32>(head), TRACE_NEXT);
@@ -108,6 +109,21 @@ function enterPage(trace: i32, count: i32, key: i32, mode: i32, end: i32): void 
   store<i32>(head, trace);
   const granules = CODE_GRANULES + page * 8;
   store<i64>(granules, load<i64>(granules) | granuleMask(start, end));
+}
+
+@inline
+function recycledSlot(key: i32, mode: i32): i32 {
+  return RECYCLED + ((key ^ (key >>> 12) ^ mode) & (RECYCLED_ENTRIES - 1)) * 4;
+}
+
+/** Where the trace at `key`, whose `count` micro-ops and end lie at `first`, is to stay: there, or where it was before it was dropped. */
+export function placeOf(first: i32, count: i32, key: i32, mode: i32): i32 {
+  const slot = recycledSlot(key, mode);
+  const trace = load<i32>(slot);
+  if (trace == 0 || load<i32>(trace, TRACE_KEY) != key || load<i32>(trace, TRACE_MODE) != mode || load<i32>(trace, TRACE_COUNT) != count) return first;
+  store<i32>(slot, 0);
+  memory.copy(trace + UOP_SIZE, first, (count + 1) * UOP_SIZE);
+  return trace + UOP_SIZE;
 }
 
 /** Whether translated code begins at a trace: branches to it are not linked. */
@@ -193,6 +209,7 @@ function drop(trace: i32): void {
   }
   const last = trace + load<i32>(trace, TRACE_COUNT) * UOP_SIZE;
   for (let uop = trace + UOP_SIZE; uop <= last; uop += UOP_SIZE) store<u16>(uop, HANDLER_RELOOKUP, UOP_HANDLER);
+  store<i32>(recycledSlot(key, mode), trace);
 }
 
 function unlink(trace: i32): void {
@@ -210,6 +227,7 @@ export function drop_all_code(): void {
     store<i64>(CODE_GRANULES + page * 8, 0);
     trace += (load<i32>(trace, TRACE_COUNT) + 2) * UOP_SIZE;
   }
+  memory.fill(RECYCLED, 0, RECYCLED_ENTRIES * 4);
   memory.fill(TRACE_HASH, 0, TRACE_HASH_ENTRIES * TRACE_HASH_ENTRY);
   store<i32>(CODE_CACHE_FREE, FIRST_TRACE);
   store<i32>(LINK_FROM, 0);

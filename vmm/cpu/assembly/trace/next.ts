@@ -30,7 +30,7 @@ import { LINK_LOOK_UP, UOP_HANDLER, UOP_IMMEDIATE, UOP_INDEX, UOP_LENGTH, UOP_LI
 import { DECODED_ENDS, DECODED_MORE, decode } from '../decode/decoder';
 import { ram_to_core } from '../guest-memory';
 import { deliver_exception, fetch_exec, handle_events, translate_exec } from '../system/index';
-import { MAX_TRACE, beginTrace, dropTrace, endTrace, enterTail, findTrace, isTranslated } from './cache';
+import { MAX_TRACE, beginTrace, dropTrace, endTrace, enterTail, findTrace, isTranslated, placeOf } from './cache';
 
 const CS = SEGMENTS + SEG_CS * SEG_STRIDE;
 const NOT_RAM: i64 = -2;
@@ -141,8 +141,9 @@ function decodeTrace(linear: i64, key: i32, mode: i32, most: i32): i32 {
   // The first instruction goes on in the next page.
   if (count == 0) return mode & (MODE_CODE64 | MODE_FLAT) ? decodeCrossing(linear, key, mode) : decodeSingle(linear, key, most);
   endMarker(uop, count, start + at);
-  endTrace(first, count, key, mode, start + at);
-  return first;
+  const place = placeOf(first, count, key, mode);
+  endTrace(place, count, key, mode, start + at);
+  return place;
 }
 
 /**
