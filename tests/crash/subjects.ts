@@ -179,6 +179,14 @@ export const subjects: readonly Subject[] = [
   compressed,
   simple({ name: 'vdi', format: 'vdi', size: 2 * MIB, unit: 2048, make: (file, host) => createVdi(file('image'), host, { size: 2 * MIB }) }),
   simple({
+    name: 'vdi over a base',
+    format: 'vdi',
+    size: 2 * MIB,
+    unit: 2048,
+    base: true,
+    make: (file, host) => createVdi(file('image'), host, { size: 2 * MIB, parent: { uuid: parent.identity, modified: parent.identity } }),
+  }),
+  simple({
     name: 'vhd',
     format: 'vhd',
     size: 256 * KIB,

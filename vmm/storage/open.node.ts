@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, realpathSync } from 'node:fs';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { floppyFormatOf, floppyFormats } from '../base/floppy-formats.ts';
 import { VmmError } from '../base/errors.ts';
 import { checkBase, readIdentity } from './base-identity.node.ts';
 import { codecs } from './formats/codecs.node.ts';
 import { isImageNode, type FormatHost, type ImageNode, type ParentReference } from './formats/format.ts';
+import { readVdiIds } from './formats/vdi/vdi.ts';
 import { openFormat } from './formats/open-format.ts';
 import { ImageLock } from './image-lock.node.ts';
 import { NodeFile } from './node-file.node.ts';
@@ -50,6 +51,8 @@ export interface OpenedImage {
 
 /** Deeper chains are a mistake, or made to exhaust us. */
 const MOST_PARENTS = 64;
+/** Files of a folder among which a parent is looked for. */
+const MOST_LOOKED_AT = 10_000;
 const CD_BLOCK = 2048;
 
 /**
@@ -131,7 +134,7 @@ export async function openAlone(file: string, format: ImageFormat, { readOnly }:
 async function openParent(child: ImageSpec, reference: ParentReference, chain: ChainLink[]): Promise<BlockNode> {
   if (chain.length > MOST_PARENTS)
     throw new VmmError('invalid', `${child.file}: the chain of parents is longer than ${MOST_PARENTS} images`, { path: child.file });
-  const file = findParent(child, reference);
+  const file = reference.paths.length === 0 && reference.format === 'vdi' ? await findVdi(child, reference.identity) : findParent(child, reference);
   if (chain.some((link) => realpathSync(link.file) === realpathSync(file))) {
     throw new VmmError('invalid', `${child.file}: the chain of parents runs in a circle at ${file}`, { path: child.file });
   }
@@ -170,6 +173,27 @@ function findParent(child: ImageSpec, { paths }: ParentReference): string {
       path: child.file,
       parent: file,
     },
+  );
+}
+
+/** A VDI image knows its parent by an id only; where it is, VirtualBox keeps to itself. It is looked for in the folders where parents may lie. */
+async function findVdi(child: ImageSpec, identity: string | undefined): Promise<string> {
+  for (const folder of [dirname(child.file), ...(child.parentFolders ?? [])]) {
+    for (const name of readdirSync(folder).slice(0, MOST_LOOKED_AT)) {
+      const path = join(folder, name);
+      if (extname(name).toLowerCase() !== '.vdi' || !statSync(path, { throwIfNoEntry: false })?.isFile()) continue;
+      const file = NodeFile.open(path, { readOnly: true });
+      try {
+        if ((await readVdiIds(file))?.modified === identity) return path;
+      } finally {
+        await file.close();
+      }
+    }
+  }
+  throw new VmmError(
+    'not-found',
+    `${child.file} is a difference to a VDI image with the modification id ${identity ?? 'none'}, and none in its folder has it: put its parent there, as it was; or name its folder (parents)`,
+    { path: child.file },
   );
 }
 

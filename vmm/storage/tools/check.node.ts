@@ -18,7 +18,11 @@ export async function checkImage(
   const format = await formatOf(path, options.format);
   if (format === 'qcow2') return checkLocked(path, mode, options);
   if (mode !== 'none' && (format === 'raw' || format === 'iso'))
-    throw new VmmError('usage', `${path}: there is nothing to repair in a raw image`, { path });
+    throw new VmmError(
+      'usage',
+      `${path}: there is nothing to repair in a raw image; what is damaged in it is for the guest's own tools (fsck, chkdsk)`,
+      { path },
+    );
   return checkByOpening(path, format, mode !== 'none');
 }
 
@@ -36,7 +40,10 @@ async function checkLocked(path: string, mode: RepairMode, { onProgress }: ToolO
   }
 }
 
-/** The other formats have one table of places: opening an image for writing looks at each entry. Their logs are replayed by it, too. */
+/**
+ * The other formats have one table of places: opening an image for writing looks at each entry. That repairs what they keep twice, too (the footer of VHD, headers and region tables of
+ * VHDX, whose log is replayed); there is nothing to rebuild a table from.
+ */
 async function checkByOpening(path: string, format: ImageFormat, repair: boolean): Promise<CheckReport> {
   const report = newReport();
   try {
@@ -51,6 +58,11 @@ async function checkByOpening(path: string, format: ImageFormat, repair: boolean
   } catch (error) {
     if (!(error instanceof VmmError) || error.kind !== 'invalid') throw error;
     found(report, error.message);
+    if (repair)
+      found(
+        report,
+        'this cannot be repaired: nothing in the file says what belongs there (what the format keeps twice was tried); use an older copy of it',
+      );
   }
   return report;
 }

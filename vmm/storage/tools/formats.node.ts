@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from 'node:fs';
-import { basename, dirname, extname, isAbsolute, join } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { VmmError } from '../../base/errors.ts';
 import { identityOf } from '../base-identity.node.ts';
 import { createQcow2 } from '../formats/qcow2/create.ts';
-import { createVdi } from '../formats/vdi/vdi.ts';
+import { createVdi, readVdiIds, type VdiIds } from '../formats/vdi/vdi.ts';
 import { createVhd } from '../formats/vhd/vhd.ts';
 import { createVhdx } from '../formats/vhdx/vhdx.ts';
 import { createVmdk, vmdkKinds, type VmdkKind } from '../formats/vmdk/vmdk.ts';
@@ -84,8 +84,10 @@ export async function createImage(
   parent?: ParentOption,
 ): Promise<void> {
   if (!Number.isSafeInteger(size) || size <= 0) throw new VmmError('usage', `${path}: an image cannot have a size of ${size} bytes`, { path });
-  if (parent !== undefined && (format === 'raw' || format === 'iso' || format === 'vdi')) {
-    throw new VmmError('usage', `${path}: an image of format ${format} cannot be a difference to another; use qcow2, vmdk, vhd or vhdx`, { path });
+  if (parent !== undefined && (format === 'raw' || format === 'iso')) {
+    throw new VmmError('usage', `${path}: an image of format ${format} cannot be a difference to another; use qcow2, vmdk, vhd, vhdx or vdi`, {
+      path,
+    });
   }
   if (parent !== undefined && format !== 'qcow2' && parent.format !== format) {
     throw new VmmError(
@@ -133,7 +135,7 @@ async function fill(
         }),
       });
     case 'vdi':
-      return createVdi(file, host, { ...options, size });
+      return createVdi(file, host, { ...options, size, ...(parent && { parent: await vdiIdsOf(path, parent) }) });
     case 'vhd':
       return createVhd(file, host, { ...options, size, parent: difference });
     case 'vhdx':
@@ -149,6 +151,21 @@ async function fill(
       };
       return createVmdk(file, host, { size, kind, base: basename(path, extname(path)), create, parent: difference });
     }
+  }
+}
+
+async function vdiIdsOf(child: string, parent: ParentOption): Promise<VdiIds> {
+  if (dirname(resolve(dirname(child), parent.path)) !== dirname(resolve(child)))
+    throw new VmmError('usage', `${child}: a VDI image does not say where its parent is; put it into the folder of ${parent.path}, or use qcow2`, {
+      path: child,
+    });
+  const file = NodeFile.open(resolve(dirname(child), parent.path), { readOnly: true });
+  try {
+    const ids = await readVdiIds(file);
+    if (ids === undefined) throw new VmmError('invalid', `${file.path} is not a VDI image`, { path: file.path });
+    return ids;
+  } finally {
+    await file.close();
   }
 }
 

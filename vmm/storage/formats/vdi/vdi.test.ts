@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { MemoryFile } from '../../memory-file.ts';
+import { MemoryNode } from '../../memory-node.ts';
+import { OverlayNode } from '../../overlay.ts';
 import { viewOf } from '../bytes.ts';
 import { actions, contents, drive, survivesDamage } from '../model-test.ts';
 import { testHost } from '../test-host.ts';
-import { createVdi, VdiNode } from './vdi.ts';
+import { parseUuid } from '../uuid.ts';
+import { createVdi, readVdiIds, VdiNode } from './vdi.ts';
 
 const host = testHost();
 const MIB = 1 << 20;
@@ -61,17 +64,28 @@ test('a fixed image has all its blocks', async () => {
   expect((await contents(await open(file, true)))[MIB]).toBe(7);
 });
 
-test('a differencing image shows what it has, names its parent by id, and is not written', async () => {
-  const file = await fresh(2 * MIB);
-  viewOf(file.bytes).setUint32(76, 4, true);
-  file.bytes.set(
-    Uint8Array.from({ length: 16 }, (_, at) => at),
-    440,
+test('a differencing image names its parent by id, and is written on top of it in whatever pieces', async () => {
+  const parent = await fresh(128 * 1024);
+  const ids = (await readVdiIds(parent))!;
+  await fc.assert(
+    fc.asyncProperty(actions(256, 16), fc.boolean(), async (sequence, together) => {
+      const file = await fresh(128 * 1024, false, 8192);
+      viewOf(file.bytes).setUint32(76, 4, true);
+      file.bytes.set(parseUuid(ids.modified), 440);
+      const base = new Uint8Array(128 * 1024).fill(9);
+      const over = async () => new OverlayNode(await open(file), new MemoryNode(base, { readOnly: true }));
+      await drive(over, sequence, together, undefined, new Uint8Array(256).fill(9));
+    }),
+    { numRuns: 30 },
   );
-  await expect(open(file)).rejects.toThrow(/can be read, not written/);
-  const node = await open(file, true);
-  expect(node.parent?.identity).toBe('00010203-0405-0607-0809-0a0b0c0d0e0f');
+  const child = new MemoryFile('child.vdi');
+  await createVdi(child, host, { size: 2 * MIB, parent: ids });
+  const node = await open(child);
+  expect([node.parent, node.describe()['type']]).toEqual([{ paths: [], format: 'vdi', identity: ids.modified }, 'differencing']);
   expect((await node.extent(0, 512)).kind).toBe('absent');
+  await node.zero(0, 2 * MIB);
+  expect((await node.extent(0, 512)).kind).toBe('zero'); // what the parent has must not show through
+  await expect(createVdi(new MemoryFile('x'), host, { size: MIB, fixed: true, parent: ids })).rejects.toThrow(/difference/);
 });
 
 test.each<[string, (view: DataView) => void, RegExp]>([

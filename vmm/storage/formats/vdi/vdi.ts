@@ -3,7 +3,7 @@ import type { HostFile } from '../../host-file.ts';
 import { getU64le, roundUp, setU64le, viewOf } from '../bytes.ts';
 import { damaged, unsupported, type FormatHost, type FormatOptions } from '../format.ts';
 import { Places, UnitNode, type Place, type Run } from '../unit-node.ts';
-import { formatUuid } from '../uuid.ts';
+import { formatUuid, parseUuid } from '../uuid.ts';
 
 /*
  * VirtualBox disk image 1.1: a header, a table of 32-bit block numbers, blocks. Field names as in VirtualBox's documentation of the format.
@@ -60,7 +60,7 @@ export class VdiNode extends UnitNode {
     this.#type = view.getUint32(76, true);
     this.identity = formatUuid(header.subarray(At.modified, At.modified + 16));
     if (this.#type === Type.DIFFERENCING)
-      this.parent = { paths: [], identity: formatUuid(header.subarray(At.parentModified, At.parentModified + 16)) };
+      this.parent = { paths: [], format: 'vdi', identity: formatUuid(header.subarray(At.parentModified, At.parentModified + 16)) };
     const used = [...table].filter((entry) => entry < ZERO).map((entry) => this.#dataOffset + entry * this.#blockBytes);
     this.#places = new Places(file, this.#blockBytes, this.#dataOffset, used, fileSize);
   }
@@ -76,8 +76,6 @@ export class VdiNode extends UnitNode {
     const type = view.getUint32(76, true);
     if (type === Type.UNDO || type < Type.DYNAMIC || type > Type.DIFFERENCING)
       throw unsupported(file, `VDI images of type ${type} are not supported`);
-    if (type === Type.DIFFERENCING && !options.readOnly)
-      throw unsupported(file, 'differencing VDI images can be read, not written; convert it first');
     const blockSize = view.getUint32(At.blockSize, true);
     if (blockSize < GRAIN || blockSize > 1 << 28 || (blockSize & (blockSize - 1)) !== 0) throw damaged(file, `the block size is ${blockSize}`);
     const [count, size] = [view.getUint32(At.count, true), getU64le(view, At.size)];
@@ -203,6 +201,23 @@ export interface VdiCreateOptions {
   /** Bytes. */
   readonly size: number;
   readonly fixed?: boolean;
+  /** The image it is a difference to. */
+  readonly parent?: VdiIds | undefined;
+}
+
+/** By what a difference knows its parent: the image's id, and one that changes when its contents do. Where it lies is not written down. */
+export interface VdiIds {
+  readonly uuid: string;
+  readonly modified: string;
+}
+
+/** undefined: it is no VDI image. */
+export async function readVdiIds(file: HostFile): Promise<VdiIds | undefined> {
+  const header = new Uint8Array(HEADER_BYTES);
+  await file.read(0, header);
+  if (viewOf(header).getUint32(64, true) !== VDI_SIGNATURE) return undefined;
+  const idAt = (at: number) => formatUuid(header.subarray(at, at + 16));
+  return { uuid: idAt(At.uuid), modified: idAt(At.modified) };
 }
 
 export async function createVdi(file: HostFile, host: FormatHost, options: VdiCreateOptions): Promise<void> {
@@ -215,7 +230,9 @@ export async function createVdi(file: HostFile, host: FormatHost, options: VdiCr
   view.setUint32(64, VDI_SIGNATURE, true);
   view.setUint32(68, VERSION_1_1, true);
   view.setUint32(72, HEADER_SIZE_FIELD, true);
-  view.setUint32(76, options.fixed === true ? Type.FIXED : Type.DYNAMIC, true);
+  if (options.parent !== undefined && options.fixed === true)
+    throw new VmmError('usage', `${file.path}: an image that is a difference to another cannot have all its space from the start`);
+  view.setUint32(76, options.parent !== undefined ? Type.DIFFERENCING : options.fixed === true ? Type.FIXED : Type.DYNAMIC, true);
   const dataOffset = roundUp(DEFAULT_BLOCK + count * 4, DEFAULT_BLOCK);
   view.setUint32(At.blocks, DEFAULT_BLOCK, true);
   view.setUint32(At.data, dataOffset, true);
@@ -226,6 +243,10 @@ export async function createVdi(file: HostFile, host: FormatHost, options: VdiCr
   view.setUint32(At.allocated, options.fixed === true ? count : 0, true);
   header.set(host.uuid(), At.uuid);
   header.set(host.uuid(), At.modified);
+  if (options.parent !== undefined) {
+    header.set(parseUuid(options.parent.uuid), At.parent);
+    header.set(parseUuid(options.parent.modified), At.parentModified);
+  }
   const table = new Uint8Array(count * 4);
   for (let index = 0; index < count; index++) viewOf(table).setUint32(index * 4, options.fixed === true ? index : FREE, true);
   await file.write(DEFAULT_BLOCK, table);
