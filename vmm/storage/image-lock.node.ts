@@ -18,7 +18,23 @@ export interface Owner {
   readonly host: string;
   /** Of the host's present boot: a process of an earlier one is gone, whatever has its number now. */
   readonly boot: string;
+  /** When it was started, as Linux counts: the number of one that is gone may have been given to another since. */
+  readonly started?: string | undefined;
   readonly nonce: string;
+}
+
+/**
+ * Linux (proc(5)): the state is field 3, the threads' number field 20, the time of the start field 22. A process that was killed is there until its parent has asked, and until the
+ * last of its threads is out of the kernel it may still write.
+ */
+function presentProcess(pid: number): { readonly started: string | undefined; readonly ended: boolean } | undefined {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from field 3: the name in field 2 may hold spaces
+    return { started: fields[19], ended: 'ZX'.includes(fields[0]!) && Number(fields[17]) <= 1 };
+  } catch {
+    return undefined;
+  }
 }
 
 function bootId(): string {
@@ -39,7 +55,7 @@ function sameBoot(a: string, b: string): boolean {
 }
 
 export function thisProcess(): Owner {
-  return { pid: process.pid, host: hostname(), boot: bootId(), nonce: randomUUID() };
+  return { pid: process.pid, host: hostname(), boot: bootId(), started: presentProcess(process.pid)?.started, nonce: randomUUID() };
 }
 
 export class ImageLock {
@@ -159,8 +175,10 @@ export function isAlive(owner: Owner): boolean {
   if (!sameBoot(owner.boot, bootId())) return false;
   try {
     process.kill(owner.pid, 0);
-    return true;
   } catch (error) {
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EPERM';
+    if (!(typeof error === 'object' && error !== null && 'code' in error && error.code === 'EPERM')) return false;
   }
+  const present = presentProcess(owner.pid);
+  if (present === undefined) return true;
+  return !present.ended && (owner.started === undefined || owner.started === present.started);
 }

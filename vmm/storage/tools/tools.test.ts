@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { thisProcess } from '../image-lock.node.ts';
 import { openImage } from '../open.node.ts';
 import type { ImageFormat } from '../probe.ts';
 import { commitImage, discardImage, parentOption, rebaseImage, trustParent } from './chain.node.ts';
@@ -97,6 +98,35 @@ test('a chain: info names all of it, map says where data are, commit and rebase 
   expect([await byteAt(at('top.qcow2'), 'qcow2', 0), await byteAt(at('top.qcow2'), 'qcow2', MIB)]).toEqual([1, 2]);
 });
 
+test('a VDI difference finds its parent by id in its folder, and only the one it was made on', async () => {
+  await createImage(at('base.vdi'), 'vdi', 4 * MIB);
+  await writeAt(at('base.vdi'), 'vdi', 0, 1);
+  await createImage(at('top.vdi'), 'vdi', 4 * MIB, {}, await parentOption(at('top.vdi'), 'base.vdi'));
+  await writeAt(at('top.vdi'), 'vdi', MIB + 512, 2);
+  expect([await byteAt(at('top.vdi'), 'vdi', 0), await byteAt(at('top.vdi'), 'vdi', MIB + 512)]).toEqual([1, 2]);
+  renameSync(at('base.vdi'), at('renamed.vdi'));
+  expect((await imageInfo(at('top.vdi'))).map(({ file }) => file)).toEqual([at('top.vdi'), at('renamed.vdi')]);
+  await commitImage(at('top.vdi'));
+  expect([await byteAt(at('renamed.vdi'), 'vdi', MIB + 512), await byteAt(at('top.vdi'), 'vdi', MIB + 512)]).toEqual([2, 2]);
+  await writeAt(at('renamed.vdi'), 'vdi', 0, 3);
+  expect(await message(imageInfo(at('top.vdi')))).toMatch(/none in its folder has it: put its parent there, as it was/);
+  mkdirSync(at('inner'));
+  const elsewhere = { path: '../renamed.vdi', format: 'vdi' as const };
+  expect(await message(createImage(at('inner/x.vdi'), 'vdi', MIB, {}, elsewhere))).toMatch(/does not say where its parent is/);
+  expect(existsSync(at('inner/x.vdi'))).toBe(false);
+});
+
+test('what cannot be repaired is said to be so', async () => {
+  await createImage(at('a.vdi'), 'vdi', 4 * MIB);
+  const bytes = readFileSync(at('a.vdi'));
+  bytes.writeUInt32LE(77, MIB); // block 0 far behind the end
+  writeFileSync(at('a.vdi'), bytes);
+  const report = await checkImage(at('a.vdi'), 'all');
+  expect(report.errors).toEqual([expect.stringMatching(/block 0 lies beyond the end/), expect.stringMatching(/^this cannot be repaired/)]);
+  await createImage(at('a.raw'), 'raw', MIB);
+  expect(await message(checkImage(at('a.raw'), 'all', { format: 'raw' }))).toMatch(/nothing to repair in a raw image/);
+});
+
 test('an image whose parent lies elsewhere, is missing, or is itself, is refused', async () => {
   mkdirSync(at('inner'));
   await createImage(at('outside.qcow2'), 'qcow2', MIB);
@@ -160,6 +190,12 @@ test('an image is open for writing once, in all processes; a lock whose owner is
   expect(JSON.parse(readFileSync(at('disk.qcow2.lock'), 'utf8'))).toMatchObject({ pid: expect.any(Number) as number });
   const again = await openImage(spec);
   await again.node.close();
+
+  writeFileSync(at('disk.qcow2.lock'), JSON.stringify(thisProcess()));
+  expect(await message(openImage(spec))).toMatch(/is in use/);
+  // One that had this process's number earlier.
+  writeFileSync(at('disk.qcow2.lock'), JSON.stringify({ ...thisProcess(), started: '1' }));
+  await (await openImage(spec)).node.close();
 });
 
 test('of many processes at once exactly one gets the image', async () => {
