@@ -50,9 +50,9 @@ export function installIde(board: Board, config: VmConfig, host: MachineHost, in
   return { ide, cdroms };
 }
 
-/** What a drive tells of itself: the machine's, so that clones differ, with the drive's place. */
-export function serialNumber(config: VmConfig, { slot }: Drive): string {
-  return `ST${config.id.slice(0, 8)}${slot}`;
+/** What a drive tells of itself: the machine's, so that clones differ, with the drive's place. Guests name disks by it, so that no two of a machine may have the same. */
+export function serialNumber(config: VmConfig, { bus, slot }: Drive): string {
+  return `ST${config.id.slice(0, 8)}${bus === 'ide' ? '' : bus.slice(0, 1).toUpperCase()}${slot}`;
 }
 
 /** An ATA drive of the configuration, on whichever controller. */

@@ -94,8 +94,8 @@ export function identifyDisk(disk: AtaDisk): Uint8Array {
     75: options.serialAta ? 31 : 0,
     76: options.serialAta ? 0x0106 : 0, // NCQ, SATA 1.5 and 3 Gb/s
     78: 0,
-    80: 0x00f0, // ATA/ATAPI-4 to -7
-    81: 0x0016, // ATA/ATAPI-6 T13 1410D revision 0... as many drives say
+    80: 0x01f0, // ATA/ATAPI-4 to ATA8-ACS: words 105 and 169 count from there on
+    81: 0, // of no particular draft
     82: SMART | POWER_MANAGEMENT | WRITE_CACHE | LOOK_AHEAD | WRITE_BUFFER | READ_BUFFER | NOP,
     83: VALID | APM | LBA48 | FLUSH_CACHE | FLUSH_CACHE_EXT,
     84: VALID | SMART_LOGGING | GENERAL_LOG | WRITE_FUA_EXT,
