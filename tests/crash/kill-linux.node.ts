@@ -30,6 +30,7 @@ const { values, positionals } = parseArgs({
 });
 const [kernel, initrd] = positionals;
 if (kernel === undefined || initrd === undefined) throw new Error('usage: node tests/crash/kill-linux.node.ts KERNEL INITRD');
+const kernelFile = resolve(kernel);
 
 const SIZE = 96 << 20;
 const DIRECTORIES = 16;
@@ -92,7 +93,7 @@ async function prepare(kind: string): Promise<string> {
   const machine = await library.create({
     name: 'killed',
     memory: 128,
-    kernel: { file: resolve(kernel), initrd: ramDisk, append: 'console=ttyS0 quiet rdinit=/work' },
+    kernel: { file: kernelFile, initrd: ramDisk, append: 'console=ttyS0 quiet rdinit=/work' },
     drives: [{ id: 'disk', bus, file: `disk.${format}`, format }],
     serial: [{ backend: 'file', path: 'serial' }],
     display: { kind: 'none' },
