@@ -83,19 +83,19 @@ try {
   console.log(strate('media', 'swap').trim());
   await says('sr0', holds('one'));
   await says('fd0', holds('red'));
-  strate('media', 'swap', 'hdc', two);
+  strate('media', 'swap', 'cdrom', two);
   await says('sr0', holds('two'));
   strate('media', 'swap', 'fda', blue);
   await says('fd0', holds('blue'));
-  strate('media', 'swap', 'hdc', '--eject');
+  strate('media', 'swap', 'cdrom', '--eject');
   await says('sr0', 'empty');
   strate('media', 'swap', 'fda', '--eject');
   await says('fd0', 'empty');
   strate('media', 'swap', 'fda', red);
   await says('fd0', holds('red'));
-  strate('media', 'swap', 'hdc', one);
+  strate('media', 'swap', 'cdrom', one);
   await says('sr0', holds('one'));
-  const refused = spawnSync(process.execPath, [STRATE, 'media', 'swap', 'hdc', join(work, 'missing.iso')], { env: environment, encoding: 'utf8' });
+  const refused = spawnSync(process.execPath, [STRATE, 'media', 'swap', 'cdrom', join(work, 'missing.iso')], { env: environment, encoding: 'utf8' });
   if (refused.status !== 2 || !/does not exist/.test(refused.stderr)) {
     failed++;
     console.log(`FAIL  a missing file: ${refused.status} ${refused.stderr}`);
