@@ -73,11 +73,8 @@ export class Local<T extends WasmType = WasmType> {
   }
 }
 
-/** Room for the code of most functions (bytes). */
-const CODE_BYTES = 0x400;
-
 export class FunctionBody {
-  readonly code = new ByteWriter(CODE_BYTES);
+  readonly code: ByteWriter;
   /** Byte offsets of br_if and if instructions with 1 for likely, 0 for unlikely: the branch hinting section. */
   readonly hints: (readonly [offset: number, likely: 0 | 1])[] = [];
   readonly #locals: WasmType[];
@@ -90,7 +87,8 @@ export class FunctionBody {
   readonly #keptNow: number[] = [];
   #open = 0;
 
-  constructor(params: readonly WasmType[]) {
+  constructor(params: readonly WasmType[], room?: number) {
+    this.code = new ByteWriter(room);
     this.#locals = [...params];
     this.#params = params.length;
   }
@@ -154,24 +152,19 @@ export class FunctionBody {
   }
 
   #pushNode(value: Node): void {
-    switch (value.op) {
-      case 'local':
-        return this.#indexed(0x20, value.immediate as number);
-      case 'const':
-        return this.#constant(value);
-      case 'select':
-        for (const arg of value.args) this.push(arg);
-        return this.#select(value.type);
-      case 'i8x16.shuffle':
-        for (const arg of value.args) this.push(arg);
-        this.#opcode(0xfd000d);
-        for (const lane of value.immediate as readonly number[]) this.code.byte(lane);
-        return;
-    }
-    for (const arg of value.args) this.push(arg);
-    const info = operators.get(value.op);
+    const { op, args } = value;
+    if (op === 'local') return this.#indexed(0x20, value.immediate as number);
+    if (op === 'const') return this.#constant(value);
+    for (let i = 0; i < args.length; i++) this.push(args[i]!);
+    const info = operators.get(op);
     if (info) return this.#opcode(info.code);
-    this.#opcode(laneOperators[value.op as LaneOperator][0]);
+    if (op === 'select') return this.#select(value.type);
+    if (op === 'i8x16.shuffle') {
+      this.#opcode(0xfd000d);
+      for (const lane of value.immediate as readonly number[]) this.code.byte(lane);
+      return;
+    }
+    this.#opcode(laneOperators[op as LaneOperator][0]);
     this.code.byte(value.immediate as number);
   }
 

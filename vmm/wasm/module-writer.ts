@@ -84,10 +84,11 @@ export class ModuleWriter {
     return this.#importedFunctions + this.#functions.length - 1;
   }
 
-  body(index: number): FunctionBody {
+  /** `room`: how many bytes its code may have before memory is allocated again. */
+  body(index: number, room?: number): FunctionBody {
     const entry = this.#functions[index - this.#importedFunctions];
     assert(entry, `function ${index}`);
-    entry.body ??= new FunctionBody(this.#types[entry.type]!.params);
+    entry.body ??= new FunctionBody(this.#types[entry.type]!.params, room);
     return entry.body;
   }
 

@@ -40,9 +40,12 @@ interface Known {
   readonly a: Int;
   readonly r: Int;
   /** The second operand of a subtraction, if it was seen. */
-  readonly b?: Int;
+  readonly b: Int | undefined;
   readonly pending: Readonly<Partial<Record<Flag, Bit>>>;
 }
+
+/** No flag is pending: most often so. */
+const NOTHING: Known['pending'] = {};
 
 /**
  * A point in the translation to come back to. `memory`: nothing was done to them since the region was entered, core memory has them and the locals do not;
@@ -83,7 +86,11 @@ export class JitFlags {
   keep(into: Local[]): void {
     if (!this.#known) return;
     const { a, r, b, pending } = this.#known;
-    for (const value of [a, r, b, ...Object.values(pending)]) if (typeof value === 'object') collectLocals(value, into);
+    if (typeof a === 'object') collectLocals(a, into);
+    if (typeof r === 'object') collectLocals(r, into);
+    if (typeof b === 'object') collectLocals(b, into);
+    if (pending === NOTHING) return;
+    for (const value of Object.values(pending)) if (typeof value === 'object') collectLocals(value, into);
   }
 
   // -- between translated code and core memory
@@ -145,8 +152,8 @@ export class JitFlags {
   }
 
   #mergePending(pending: Known['pending']): void {
+    if (pending === NOTHING) return;
     const names = Object.keys(pending) as Flag[];
-    if (names.length === 0) return;
     let value: Bit = and(this.#flags.get(), ~flagMask(...names));
     for (const name of names) value = or(value, shl(pending[name]!, FLAG_BITS[name]));
     this.#body.set(this.#flags, value);
@@ -157,7 +164,7 @@ export class JitFlags {
   #lazy(lazy: number, subtraction: boolean, size: Size, a: Int, r: Int, b: Int | undefined, pending: Known['pending']): void {
     this.#body.set(this.#a, a);
     this.#body.set(this.#r, r);
-    this.#state = { lazy, subtraction, size, a, r, ...(b !== undefined && { b }), pending };
+    this.#state = { lazy, subtraction, size, a, r, b, pending };
   }
 
   add(size: Size, a: Int, r: Int): void {
@@ -188,7 +195,7 @@ export class JitFlags {
       if (value !== undefined) pending[name] = value;
     }
     this.#body.set(this.#r, r);
-    this.#state = { lazy: RESULT_FLAGS, subtraction: false, size, a: this.#a.get(), r, pending };
+    this.#state = { lazy: RESULT_FLAGS, subtraction: false, size, a: this.#a.get(), r, b: undefined, pending };
   }
 
   set(flags: Partial<Record<Flag, Bit>>): void {
@@ -204,8 +211,9 @@ export class JitFlags {
 
   /** Pending flags beyond those of a mask; DF and the like stay. */
   #without(mask: number): Known['pending'] {
-    if (!this.#known) return {};
-    return Object.fromEntries(Object.entries(this.#known.pending).filter(([name]) => (mask & (1 << FLAG_BITS[name as Flag])) === 0));
+    if (!this.#known || this.#known.pending === NOTHING) return NOTHING;
+    const left = Object.entries(this.#known.pending).filter(([name]) => (mask & (1 << FLAG_BITS[name as Flag])) === 0);
+    return left.length === 0 ? NOTHING : Object.fromEntries(left);
   }
 
   /** The value of a flag that the next operation leaves alone, undefined if it stands in FLAGS. */

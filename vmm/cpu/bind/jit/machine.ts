@@ -113,8 +113,8 @@ export class JitMachine implements Machine {
     this.#armsWriteFlags = handler.effects.conditionalFlags;
     this.transfer = undefined;
     this.over = false;
-    this.#places.clear();
-    this.#origins.clear();
+    if (this.#places.size > 0) this.#places.clear();
+    if (this.#origins.size > 0) this.#origins.clear();
     this.#stackPointer = undefined;
     this.#addressed = 0;
   }

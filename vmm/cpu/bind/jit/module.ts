@@ -11,6 +11,8 @@ import { HANDLERS_RESERVED } from '../../decode/form-layout.ts';
 import { UOP_HANDLER, UOP_SIZE } from '../../uop.ts';
 
 const RAM_PAGES = { minimum: 1, maximum: 65536, shared: true };
+/** Bytes of WebAssembly for a byte of micro-ops: most regions have less. */
+const CODE_RATIO = 3;
 /** Called by JitMemory. */
 const MEMORY_HELPERS = ['seg_check', 'load_slow', 'store_slow', 'prepare_write', 'load_block', 'store_block'];
 
@@ -36,7 +38,7 @@ export function translateRegions(regions: readonly Region[], handlers: readonly 
   regions.forEach((region, i) => {
     const index = writer.declare(`region ${region.key.toString(16)}`, [], ['i32']);
     writer.exportFunction(`r${i}`, index);
-    writeRegion(writer.body(index), region, handlers, imports);
+    writeRegion(writer.body(index, region.code.length * CODE_RATIO), region, handlers, imports);
   });
   return writer.finish({ names: true });
 }

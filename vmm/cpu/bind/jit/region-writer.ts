@@ -343,7 +343,7 @@ class RegionWriter implements RegionHost {
 
   #releaseLocals(): void {
     this.#kept.length = 0;
-    this.#kept.push(...this.#held);
+    for (const local of this.#held) this.#kept.push(local);
     this.#machine.flags.keep(this.#kept);
     this.#body.releaseLocals(this.#kept);
   }
