@@ -326,6 +326,19 @@ test('what Linux asks to tell controllers apart: DUMPREG, CONFIGURE, LOCK, VERSI
   expect(bench.result()).toEqual([0x80]);
 });
 
+test('a reset by the data rate register interrupts, also where polling is disabled, as Linux has it', () => {
+  const bench = new Bench([floppy(1440)]);
+  bench.dor(0x1c);
+  bench.scheduler.advance(1000);
+  while (bench.senseInterrupt()[0] !== 0x80);
+  bench.send(0x13, 0, 0x1a, 0);
+  expect(bench.irq.level).toBe(false);
+  bench.fdc.registers.write(4, 1, 0x80);
+  bench.scheduler.advance(1000);
+  expect(bench.irq.level).toBe(true);
+  expect([0, 1, 2, 3].map(() => bench.senseInterrupt()[0])).toEqual([0xc0, 0xc1, 0xc2, 0xc3]);
+});
+
 test('a reset in the middle of a read: nothing of it comes later', () => {
   const medium = floppy(1440);
   medium.held = true;

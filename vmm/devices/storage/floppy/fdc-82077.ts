@@ -314,10 +314,12 @@ export class Controller implements Fdc82077 {
     this.goOn();
   }
 
-  /** After a reset the controller finds all four drives' ready lines changed; SENSE INTERRUPT STATUS tells of each (5.2.5). */
+  /**
+   * After a reset the controller finds all four drives' ready lines changed; SENSE INTERRUPT STATUS tells of each (5.2.5). The data sheet says so of a controller that polls its drives;
+   * Linux has polling disabled by CONFIGURE and waits for the interrupt all the same.
+   */
   private announceReset(): void {
     this.idle();
-    if ((this.state.configure & 0x10) !== 0) return; // polling is disabled
     for (let drive = 0; drive < 4; drive++) this.state.pending[drive] = St0.POLLING | drive;
     this.setInterrupt(true);
   }
