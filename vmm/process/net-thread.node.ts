@@ -13,6 +13,7 @@ import { Faults } from '../net/filters/faults.ts';
 import { nodeTime } from '../net/nat/time.node.ts';
 import { Plug } from '../net/cable/plug.ts';
 import { RingEnd } from '../net/ring/end.ts';
+import { comeAtOnce } from './thread-priority.node.ts';
 import type { FromNet, NetAnswers, NetRequest, NetThreadData, ToNet } from './net-messages.ts';
 
 interface Attached {
@@ -35,6 +36,7 @@ class NetServer {
   }
 
   serve(): void {
+    comeAtOnce();
     this.#control.on('message', (message: ToNet) => void this.#answer(message));
     void this.#listen(new Int32Array(this.#data.bell));
   }

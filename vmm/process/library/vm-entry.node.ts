@@ -68,7 +68,8 @@ export class VmEntry {
 
   /** The connection to its process. @throws VmmError `state` when it has none. */
   async machine(): Promise<Client<'machine'>> {
-    await this.#connecting;
+    // It may run all the same: a connection that was lost, or that could not be made while the host was busy, is made again.
+    if (this.#client === undefined) await this.update();
     if (this.#client === undefined) throw new VmmError('state', `${this.name} is not running`);
     return this.#client;
   }
