@@ -15,7 +15,8 @@ export function openTap(name: string): number {
   const libc = functionsOf('libc.so.6', { ioctl: { arguments: ['int32', 'uint64', 'buffer'], return: 'int32' } });
   if (process.platform !== 'linux' || libc === undefined) throw new VmmError('unsupported', 'TAP interfaces need Linux and a Node with node:ffi');
   // The kernel would make one for who may; a name that was mistyped should say so instead.
-  if (!readFileSync('/proc/net/dev', 'utf8').includes(` ${name}:`))
+  const known = readFileSync('/proc/net/dev', 'utf8').split('\n'); // short names are moved to the right, long ones are not
+  if (!known.some((line) => line.trimStart().startsWith(`${name}:`)))
     throw new VmmError('not-found', `this host has no TAP interface ${name}; make one with: ip tuntap add ${name} mode tap user USER`);
   let fd: number;
   try {
