@@ -97,7 +97,7 @@ async function prepare(kind: string): Promise<string> {
     drives: [{ id: 'disk', bus, file: `disk.${format}`, format }],
     serial: [{ backend: 'file', path: 'serial' }],
     display: { kind: 'none' },
-  } as Parameters<typeof library.create>[0]);
+  });
   await convertImage(raw, join(machine.directory, `disk.${format}`), format, { source: { format: 'raw' } });
   rmSync(raw);
   await machine.start();

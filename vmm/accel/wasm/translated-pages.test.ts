@@ -3,8 +3,8 @@ import type { Accelerator } from '../accelerator.ts';
 import type { Region } from '../../cpu/jit/region.ts';
 import type { CpuState } from '../../cpu/state.ts';
 import { ImmediateCompiler } from './region-compiler.ts';
-import { CODE, binaries, make } from './vcpu-rig.ts';
-import type { Rig } from './vcpu-rig.ts';
+import { CODE, binaries, make } from './vcpu.test-support.ts';
+import type { Rig } from './vcpu.test-support.ts';
 import { createWasmAccelerator } from './wasm.ts';
 
 const PAGE_DIRECTORY = 0x10000;

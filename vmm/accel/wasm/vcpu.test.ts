@@ -5,8 +5,8 @@ import { deriveInstructions } from '../../cpu/isa/handlers.ts';
 import { encodings } from '../../cpu/isa/index.ts';
 import type { Region } from '../../cpu/jit/region.ts';
 import { compileRegions } from './region-compiler.ts';
-import { CODE, binaries, make } from './vcpu-rig.ts';
-import type { Rig } from './vcpu-rig.ts';
+import { CODE, binaries, make } from './vcpu.test-support.ts';
+import type { Rig } from './vcpu.test-support.ts';
 import { createWasmAccelerator } from './wasm.ts';
 
 test('after power-on it is where SDM vol.3 table 9-1 says', () => {
