@@ -1,4 +1,5 @@
 /** What tests do to a page over real machines. */
+import { basename } from 'node:path';
 import type { Page } from 'playwright-core';
 
 const BOOT_TIMEOUT = 120_000;
@@ -16,6 +17,30 @@ export async function drop(page: Page, name: string, bytes: Uint8Array): Promise
     },
     { fileName: name, base64: Buffer.from(bytes).toString('base64') },
   );
+}
+
+/** Drops a file on the window of the application, which is told where it lies. */
+export async function dropPath(page: Page, path: string): Promise<void> {
+  await page.evaluate(
+    ({ file, name }) => {
+      Object.assign(window, { __stratePaths: { [name]: file } });
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['the path counts'], name));
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+      }
+    },
+    { file: path, name: basename(path) },
+  );
+}
+
+export async function eventually<T>(read: () => T | undefined, seconds = 15): Promise<T> {
+  for (let tries = 0; tries < seconds * 20; tries++) {
+    const value = read();
+    if (value !== undefined) return value;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`it did not happen within ${seconds} s`);
 }
 
 /** Waits until the text of the guest's screen, as the page shows it to a screen reader, has a line that matches. */

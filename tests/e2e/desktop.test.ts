@@ -7,6 +7,7 @@ import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
 import { Application } from '../../main/application.main.ts';
 import type {} from '../../renderer/connection/electron-host.dom.ts'; // declares window.strate
+import { dropPath, eventually, waitForScreen } from './calls.ts';
 import { describeWithChromium, launchChromium } from './chromium.node.ts';
 import { ElectronStandIn } from './electron-stand-in.node.ts';
 
@@ -33,8 +34,7 @@ describeWithChromium('the desktop application', () => {
       env: { STRATE_HOME: home },
     });
     expect(await application.start()).toBe(true);
-    while (standIn.pages.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    page = standIn.pages[0]!;
+    page = await eventually(() => standIn.pages[0]);
     await page.locator('.link-state[data-link=open]').waitFor({ state: 'attached' });
   });
   afterAll(async () => {
@@ -75,22 +75,11 @@ describeWithChromium('the desktop application', () => {
   (existsSync(FREEDOS) ? it : it.skip)('runs a floppy that was dropped from a folder, and asks before it quits', async () => {
     const floppy = join(home, basename(FREEDOS));
     copyFileSync(FREEDOS, floppy);
-    await page.evaluate((path) => {
-      Object.assign(window, { __stratePaths: { 'freedos722.img': path } });
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File(['the path counts'], 'freedos722.img'));
-      for (const type of ['dragenter', 'dragover', 'drop']) {
-        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
-      }
-    }, floppy);
+    await dropPath(page, floppy);
     await page.getByRole('button', { name: 'Create and start' }).and(page.locator(':focus')).waitFor();
     expect(await page.getByText('Copy the file into the machine’s folder').count()).toBe(1);
     await page.keyboard.press('Enter');
-    await page.waitForFunction(
-      () => [...document.querySelectorAll('.text-layer > div')].some((line) => line.textContent.startsWith('A:\\>')),
-      undefined,
-      { timeout: 120_000, polling: 250 },
-    );
+    await waitForScreen(page, /^A:\\>/);
 
     standIn.answer = 'Cancel';
     standIn.module.app.quit();
@@ -103,12 +92,3 @@ describeWithChromium('the desktop application', () => {
     expect(readdirSync(join(home, 'vms'))).toEqual(['freedos722']);
   });
 });
-
-async function eventually<T>(read: () => T | undefined): Promise<T> {
-  for (let tries = 0; tries < 300; tries++) {
-    const value = read();
-    if (value !== undefined) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('it did not happen within 15 s');
-}

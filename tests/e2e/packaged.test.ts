@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
+import { dropPath, eventually, waitForScreen } from './calls.ts';
 import { describeWithChromium, launchChromium } from './chromium.node.ts';
 import { ElectronStandIn } from './electron-stand-in.node.ts';
 
@@ -25,8 +26,7 @@ describeWithChromium('the packaged application', () => {
     browser = await launchChromium();
     standIn = new ElectronStandIn(browser);
     runMain(join(resources(), 'app.asar/dist/main/index.main.cjs'), standIn.module);
-    while (standIn.pages.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    page = standIn.pages[0]!;
+    page = await eventually(() => standIn.pages[0]);
     await page.locator('.link-state[data-link=open]').waitFor({ state: 'attached' });
   });
   afterAll(async () => {
@@ -73,25 +73,12 @@ describeWithChromium('the packaged application', () => {
   (existsSync(FREEDOS) ? it : it.skip)('runs a dropped floppy', async () => {
     const floppy = join(folder, basename(FREEDOS));
     copyFileSync(FREEDOS, floppy);
-    await page.evaluate((path) => {
-      Object.assign(window, { __stratePaths: { 'freedos722.img': path } });
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File(['the path counts'], 'freedos722.img'));
-      for (const type of ['dragenter', 'dragover', 'drop'])
-        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
-    }, floppy);
+    await dropPath(page, floppy);
     await page.getByRole('button', { name: 'Create and start' }).and(page.locator(':focus')).waitFor();
     await page.keyboard.press('Enter');
-    await page.waitForFunction(
-      () => [...document.querySelectorAll('.text-layer > div')].some((line) => line.textContent.startsWith('A:\\>')),
-      undefined,
-      { timeout: 120_000, polling: 250 },
-    );
+    await waitForScreen(page, /^A:\\>/);
     standIn.answer = 'Power off and quit';
     standIn.module.app.quit();
-    for (let tries = 0; !standIn.quitted; tries++) {
-      expect(tries).toBeLessThan(300);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await eventually(() => standIn.quitted || undefined, 30);
   });
 });

@@ -18,10 +18,10 @@ const DOORBELL_INTERVAL = 100_000;
 /** Instructions of a trace at most: what a budget may fall short by. */
 const LONGEST_TRACE = 64;
 
-/** A processor of the wasm engine. */
 /** Time passes between slices: the host must be asked. */
 const LONG_AGO = -(1n << 62n);
 
+/** A processor of the wasm engine. */
 export class WasmVcpu implements Vcpu {
   readonly #options: VcpuOptions;
   readonly #model: CpuModel;

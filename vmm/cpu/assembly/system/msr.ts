@@ -222,8 +222,8 @@ function stored(index: u32, value: u64): u64 {
 
 /** So many instructions after the host was asked, it is asked again. */
 const TIME_PATIENCE: i64 = 1000;
-/** What an instruction takes at least (ns): time must not run ahead of the host's. */
-const LEAST_TIME: f64 = 0.25;
+/** Less than an instruction takes on any host (ns): time must not run ahead, to go back when the host is asked. */
+const LEAST_TIME: f64 = 0.1;
 
 function timeStamp(): u64 {
   return u64(guestTime() * load<f64>(TSC_PER_NS)) + load<u64>(TSC_OFFSET);

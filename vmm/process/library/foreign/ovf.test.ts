@@ -72,6 +72,15 @@ it('is read: hardware, disks by reference, and what is lost', () => {
   expect(lost).toEqual(['Sound card: there is none here yet', 'SCSI 0:1: extra.vmdk.gz is compressed as a whole; unpack the appliance and it first']);
 });
 
+it.each(['/etc/passwd', '../secret.img', 'disks\\..\\..\\x.vmdk', 'file:///etc/passwd', 'C:\\disk.vmdk'])(
+  'a disk outside the appliance is lost: %s',
+  (href) => {
+    const { drives, lost } = readOvf(OVF.replace('box-disk1.vmdk', href), 'box.ovf');
+    expect(drives.filter(({ media }) => media === 'disk')).toEqual([]);
+    expect(lost).toContain(`SCSI 0:0: ${href} lies outside the appliance`);
+  },
+);
+
 it.each([
   ['byte * 2^30', 2, 2048],
   ['MegaBytes', 512, 512],
@@ -129,6 +138,10 @@ it('what is cut short, or no appliance, is refused in one line', async () => {
   execFileSync('tar', ['--format=ustar', '-cf', path, '-C', directory, 'box.ovf', 'box-disk1.vmdk']);
   truncateSync(path, 20_000);
   await expect(detect(path)).rejects.toThrow(/^box\.ova is cut short; copy or download it again$/);
+  const archive = readFileSync(path);
+  archive.write('-0000001000\0', 124, 'latin1'); // would be looked at for ever
+  writeFileSync(path, archive);
+  await expect(detect(path)).rejects.toThrow(/^box\.ova is damaged: a file in it has no size$/);
   writeFileSync(path, readFileSync(join(directory, 'box.ovf')));
   await expect(detect(path)).rejects.toThrow('box.ova is not a tar archive');
   execFileSync('tar', ['-cf', path, '-C', directory, 'box-disk1.vmdk']);

@@ -82,6 +82,9 @@ function nicOf(item: XmlNode, index: number, mapping: Mapping): Nic {
   return { id: `net${index}`, model, backend: { type: 'user' }, ...(mac !== undefined && { mac }) };
 }
 
+/** Files of an appliance lie beside its descriptor (DSP0243 7.1): another's machine must not take in what else this host has. */
+const isOutside = (href: string): boolean => /^([\\/]|[a-z][a-z0-9+.-]*:)/i.test(href) || href.split(/[\\/]/).includes('..');
+
 function drivesOf(envelope: XmlNode, items: readonly XmlNode[], mapping: Mapping): ForeignDrive[] {
   const files = new Map(children(child(envelope, 'References'), 'File').map((file) => [textOf(file, '@id'), file]));
   const disks = new Map(children(child(envelope, 'DiskSection'), 'Disk').map((disk) => [textOf(disk, '@diskId'), textOf(disk, '@fileRef')]));
@@ -104,6 +107,10 @@ function drivesOf(envelope: XmlNode, items: readonly XmlNode[], mapping: Mapping
     const [, what, id] = /^(?:ovf:)?\/(disk|file)\/(.+)$/.exec(valueOf(item, 'HostResource') ?? '') ?? [];
     const file = files.get(what === 'disk' ? disks.get(id) : id);
     const href = file && textOf(file, '@href');
+    if (href !== undefined && isOutside(href)) {
+      mapping.lose(`${place}: ${href} lies outside the appliance`);
+      return [];
+    }
     if (file !== undefined && (textOf(file, '@compression') ?? 'identity') !== 'identity') {
       mapping.lose(`${place}: ${href} is compressed as a whole; unpack the appliance and it first`);
       return [];

@@ -23,6 +23,7 @@ export async function tarIndex(file: NodeFile, shownName: string): Promise<TarEn
     if (header.every((byte) => byte === 0)) break;
     if (text(header, 257, 5) !== 'ustar') throw new VmmError('invalid', `${shownName} is not a tar archive`);
     const size = numberOf(header.subarray(124, 136));
+    if (size === undefined) throw new VmmError('invalid', `${shownName} is damaged: a file in it has no size`);
     const type = text(header, 156, 1);
     const offset = at + BLOCK;
     if (offset + size > total) throw new VmmError('invalid', `${shownName} is cut short; copy or download it again`);
@@ -50,7 +51,10 @@ function text(bytes: Uint8Array, at: number, length: number): string {
 }
 
 /** Octal digits, or (GNU) a big-endian number whose first bit is set. */
-function numberOf(field: Uint8Array): number {
-  if ((field[0]! & 0x80) === 0) return Number.parseInt(text(field, 0, field.length).trim() || '0', 8) || 0;
+function numberOf(field: Uint8Array): number | undefined {
+  if ((field[0]! & 0x80) === 0) {
+    const digits = text(field, 0, field.length).trim();
+    return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : undefined;
+  }
   return field.subarray(1).reduce((sum, byte) => sum * 256 + byte, 0);
 }
